@@ -123,8 +123,10 @@ Result<DepFile> decode_depfile(std::string_view text) {
   if (words.at == text.size()) return dep;
 
   dep.phony = true;
+  dep.blank_before_phony = text[words.at] == '\n';
   for (size_t i = 1; i < dep.prerequisites.size(); ++i) {
     const std::string& name = dep.prerequisites[i];
+    if (dep.blank_before_phony && words.at < text.size() && text[words.at] == '\n') ++words.at;
     std::string_view rest = text.substr(words.at);
     if (!rest.starts_with(name) || !rest.substr(name.size()).starts_with(":\n")) {
       return Error{Code::kInvalid, "dependency file with an unexpected second rule"};
@@ -140,12 +142,28 @@ std::string encode_depfile(const DepFile& dep, Family family) {
   if (family == Family::kGcc) encode_gcc(dep, out);
   else encode_clang(dep, out);
   if (dep.phony) {
-    for (size_t i = 1; i < dep.prerequisites.size(); ++i) out += dep.prerequisites[i] + ":\n";
+    for (size_t i = 1; i < dep.prerequisites.size(); ++i) {
+      if (dep.blank_before_phony) out += '\n';
+      out += dep.prerequisites[i] + ":\n";
+    }
   }
   return out;
 }
 
-std::string default_dep_target(const Invocation& invocation) { return quote_for_make(invocation.object); }
+std::string default_dep_target(const Invocation& invocation) {
+  if (!invocation.dep.targets.empty()) return invocation.dep.targets.front();
+  std::string_view name = invocation.object;
+  if (invocation.family == Family::kGcc) name = strip_leading_dot_slash(name);
+  return quote_for_make(name);
+}
+
+std::string_view strip_leading_dot_slash(std::string_view name) {
+  while (name.starts_with("./")) {
+    name.remove_prefix(2);
+    while (name.starts_with('/')) name.remove_prefix(1);
+  }
+  return name;
+}
 
 std::string quote_for_make(std::string_view name) {
   std::string out;

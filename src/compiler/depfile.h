@@ -14,6 +14,7 @@ struct DepFile {
   std::vector<std::string> targets;  // raw words as they stand in the file, make quoting kept
   std::vector<std::string> prerequisites;  // raw words, make quoting kept, in order
   bool phony = false;                // an empty rule follows for each prerequisite but the first (-MP)
+  bool blank_before_phony = false;   // an empty line before each of these, as clang 14 writes them
 };
 
 // Parses one rule plus -MP rules. At most limits::kDepFileBytes.
@@ -23,8 +24,12 @@ Result<DepFile> decode_depfile(std::string_view text);
 // encode(decode(text)) == text and stores the file verbatim otherwise.
 std::string encode_depfile(const DepFile& dep, Family family);
 
-// The target word the compiler writes when no -MT or -MQ is given: derived from -o, else from the source's name.
+// The target word the compiler writes when no -MT or -MQ is given. parse_command has put it into dep.targets already,
+// since it does not follow from the object alone (gcc -S a.c names a.o).
 std::string default_dep_target(const Invocation& invocation);
+
+// A target or prerequisite as gcc writes it: without leading "./".
+std::string_view strip_leading_dot_slash(std::string_view name);
 
 // Quotes a name for make as -MQ does.
 std::string quote_for_make(std::string_view name);

@@ -46,10 +46,10 @@ enum class Act : uint8_t {
   kColourOff,
   kColourValue,    // -fdiagnostics-color=WHEN
   kMachine,        // -march=, -mtune=, -mcpu=: "native" keys the CPU
-  kWp,             // -Wp,SUB,SUB
-  kXpreprocessor,  // -Xpreprocessor ARG: as -Wp,ARG
-  kWa,             // -Wa,SUB,SUB
-  kXassembler,     // -Xassembler ARG: as -Wa,ARG
+  kWp,             // -Wp,SUB,SUB: each must have a row in the preprocessor table
+  kXpreprocessor,  // -Xpreprocessor SUB: the same
+  kWa,             // -Wa,SUB,SUB: each must have a row in the assembler table
+  kXassembler,     // -Xassembler SUB: the same
   kXclang,         // -Xclang ARG: ARG must have a row in the cc1 table
   kMllvm,          // -mllvm ARG: ARG must have a row in the LLVM table
   kSplitDwarf,     // writes a .dwo
@@ -59,8 +59,13 @@ enum class Act : uint8_t {
   kOptRecord,      // -fsave-optimization-record[=FORMAT]
   kOptRecordFile,  // -foptimization-record-file=
   kOptInfo,        // -fopt-info[-KINDS][=FILE]
-  kAuxInfo,        // the value is an output file
-  kDiagnostics,    // the value is an output file
+  kAuxInfo,        // -aux-info FILE: an output
+  kDiagnostics,    // --serialize-diagnostics FILE: an output
+  kDiagnosticsFormat,  // -fdiagnostics-format=: the "-file" forms write files
+  kEmitLlvm,       // -emit-llvm: the default output name is another
+  // Of the assembler table only.
+  kListing,        // -a[LETTERS]=FILE: an output
+  kAsmDebug,       // -g and kin: harmless for assembler sources, else the name of a temporary file enters the object
 };
 
 namespace opt {
@@ -70,7 +75,6 @@ inline constexpr uint8_t kLeaksName = 4;   // an output comes to hold output nam
 inline constexpr uint8_t kLeaksCwd = 8;    // an output holds the working directory in a form that cannot be searched for
 inline constexpr uint8_t kOpaque = 16;     // an output is compressed, bitcode or otherwise cannot be searched
 inline constexpr uint8_t kNative = 32;     // an output may depend on the CPU of this machine
-inline constexpr uint8_t kNegatesToo = 64; // with kNegatable: the negative has the same effect bits and act
 }  // namespace opt
 
 struct OptionRow {
@@ -85,8 +89,7 @@ std::span<const OptionRow> gcc_options();
 std::span<const OptionRow> clang_options();
 std::span<const OptionRow> cc1_options();            // what may follow -Xclang
 std::span<const OptionRow> llvm_options();           // what may follow -mllvm
-std::span<const OptionRow> assembler_options();      // what may follow -Wa, or -Xassembler, for gcc (GNU as)
-std::span<const OptionRow> clang_assembler_options();// the same for clang's own assembler
+std::span<const OptionRow> assembler_options();      // what may follow -Wa, or -Xassembler
 std::span<const OptionRow> preprocessor_options();   // what may follow -Wp, or -Xpreprocessor
 
 struct OptionMatch {
