@@ -152,7 +152,7 @@ void read_inputs(ByteReader& in, std::vector<Input>& inputs) {
     Input& input = inputs.emplace_back();
     read_path(in, input.path);
     uint8_t kind = in.u8();
-    if (kind > static_cast<uint8_t>(InputKind::kLink)) in.fail();
+    if (kind > static_cast<uint8_t>(InputKind::kNotLink)) in.fail();
     input.kind = static_cast<InputKind>(kind);
     read_digest(in, input.digest);
     if (input.kind == InputKind::kDirectory && input.digest != BlobDigest{}) in.fail();

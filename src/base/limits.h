@@ -1,0 +1,25 @@
+// Every limit hpcc puts on bytes it did not make itself, in one place. Units are in the names.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace hpcc::limits {
+
+inline constexpr size_t kFrameBytes = 64u << 20;         // one frame on the local socket
+inline constexpr size_t kArgvCount = 65536;              // arguments of one command, response files expanded
+inline constexpr size_t kArgvBytes = 8u << 20;           // all arguments together
+inline constexpr size_t kEnvBytes = 4u << 20;            // the environment of one command
+inline constexpr size_t kPathBytes = 4096;               // one path
+inline constexpr size_t kResponseFileBytes = 8u << 20;   // one response file
+inline constexpr size_t kResponseFileDepth = 16;         // nesting of response files
+inline constexpr size_t kDepFileBytes = 16u << 20;       // one dependency file
+inline constexpr size_t kStdioBytes = 16u << 20;         // captured stdout or stderr of one compile
+inline constexpr size_t kOutputBytes = size_t{4} << 30;  // one output file
+inline constexpr size_t kInputs = 1u << 17;              // inputs of one Manifest
+inline constexpr size_t kManifestBytes = 64u << 20;      // one encoded Manifest
+inline constexpr size_t kManifestsPerKey = 16;           // Manifests kept for one DirectKey, newest first
+inline constexpr size_t kConnections = 4096;             // launchers served at once
+inline constexpr uint64_t kDefaultCacheBytes = uint64_t{10} << 30;
+
+}  // namespace hpcc::limits

@@ -1,0 +1,287 @@
+// Compile: one command through the engine, as a straight line. parse → key → entries → serve, or run traced → store.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/fs.h"
+#include "base/limits.h"
+#include "client/engine.h"
+#include "client/history.h"
+#include "compiler/driver.h"
+#include "compiler/environment.h"
+#include "compiler/source_facts.h"
+
+namespace hpcc {
+namespace {
+
+bool names_clang(std::string_view name) { return name.find("clang") != std::string_view::npos; }
+
+}  // namespace
+
+Answer Compile::begin() {
+  begun_ns_ = monotonic_ns();
+  if (request_.build_id != engine_.build_id()) return {frame::Type::kExec, encode_string("other build of hpcc")};
+  if (std::optional<BypassReason> reason = prepare()) return bypass(*reason);
+  return begin_cacheable();
+}
+
+// Everything up to the key. A reason when the command is not cached.
+std::optional<BypassReason> Compile::prepare() {
+  const std::string driver = join_path(request_.cwd, request_.driver);
+  Result<FileFact> driver_fact = engine_.files().fact(driver);
+  if (!driver_fact.ok()) return BypassReason{Bypass::kUnknownCompiler, driver_fact.error().to_string(), {}, {}};
+  const DriverKind kind = engine_.driver_kind(driver, *driver_fact);
+  const std::string name(basename_of(request_.argv[0]));
+  if (kind == DriverKind::kUnknown || !is_compiler_name(name)) {
+    return BypassReason{Bypass::kUnknownCompiler, driver, {}, {}};
+  }
+  const bool script = kind == DriverKind::kScript;
+  const bool clang = script ? names_clang(name) : kind == DriverKind::kClang;
+  const Family family = clang ? Family::kClang : Family::kGcc;
+  parsed_ = parse_command(family, request_.argv, [this](const std::string& path) {
+    return read_file(join_path(request_.cwd, path), limits::kResponseFileBytes);
+  });
+  if (auto* reason = std::get_if<BypassReason>(&parsed_)) return *reason;
+  invocation_ = &std::get<Invocation>(parsed_);
+  auto env = key_environment(family, request_.env, script);
+  if (auto* reason = std::get_if<BypassReason>(&env)) return *reason;
+  env_ = std::get<EnvKey>(std::move(env));
+  place_ = find_place(request_, invocation_->source);
+  std::string offender;
+  if (!outputs_are_ordinary(*invocation_, place_, &offender)) return BypassReason{Bypass::kOutputSpecial, offender, {}, {}};
+  Result<FileFact> source = engine_.files().fact(join_path(request_.cwd, invocation_->source));
+  if (!source.ok()) return BypassReason{Bypass::kNoSource, source.error().to_string(), {}, {}};
+  source_facts_ = source->facts;
+  std::string cpu = invocation_->native_cpu ? engine_.cpu_identity() : std::string();
+  key_text_ = encode_key_text({*invocation_, env_, place_, name, driver_fact->digest, source->digest, cpu});
+  key_ = direct_key(key_text_);
+  const std::string& object = invocation_->object.empty() ? invocation_->source : invocation_->object;
+  history_name_ = lexically_normal(join_path(request_.cwd, object));
+  return std::nullopt;
+}
+
+Answer Compile::begin_cacheable() {
+  bool had_entries = false;
+  if (!(request_.flags & frame::kRecache)) {
+    if (std::optional<Answer> hit = try_hit(&had_entries)) return std::move(*hit);
+  }
+  return run_traced(had_entries);
+}
+
+// "on" or "off": whether the compiler would colour its messages for this user now.
+std::string Compile::colour() const {
+  switch (invocation_->colour) {
+    case Invocation::Colour::kAlways: return "on";
+    case Invocation::Colour::kNever: return "off";
+    case Invocation::Colour::kAuto: break;
+  }
+  if (!(request_.flags & frame::kStderrTty)) return "off";
+  std::optional<std::string_view> term = find_env(request_.env, "TERM");
+  if (!term || *term == "dumb") return "off";
+  std::optional<std::string_view> colours = find_env(request_.env, "GCC_COLORS");
+  return invocation_->family == Family::kGcc && colours && colours->empty() ? "off" : "on";
+}
+
+std::optional<Answer> Compile::try_hit(bool* had_entries) {
+  Engine::LoadedList entries = engine_.load(key_, place_);
+  *had_entries = !entries->empty();
+  const std::string place = bound_place_text(place_), colours = colour(), names = bound_names_text(*invocation_);
+  for (const auto& entry : *entries) {
+    const CompileResult& result = entry->result;
+    if (!result.bound_place.empty() && result.bound_place != place) continue;
+    if (!result.bound_colour.empty() && result.bound_colour != colours) continue;
+    if (!result.bound_names.empty() && result.bound_names != names) continue;
+    if (!entry->manifest->matches(engine_.files())) continue;
+    if (std::optional<Answer> answer = serve(*entry)) return answer;
+  }
+  return std::nullopt;
+}
+
+std::optional<Answer> Compile::serve(const Engine::Loaded& entry) {
+  Store& store = engine_.store();
+  Result<uint64_t> bytes = place_outputs(entry.result, *invocation_, place_, request_.umask, store);
+  if (!bytes.ok()) {
+    log("entry cannot be served: " + bytes.error().to_string());
+    if (bytes.error().code == Code::kCorrupt || bytes.error().code == Code::kNotFound) {
+      store.count(Counter::kMissBlob);
+      (void)store.remove(key_, entry.sequence).ok();
+      engine_.forget(key_, place_);
+    }
+    return std::nullopt;
+  }
+  const uint64_t spent_ns = static_cast<uint64_t>(monotonic_ns() - begun_ns_);
+  store.touch(key_, entry.sequence);
+  store.count(Counter::kLocalHit);
+  store.count(Counter::kBytesServed, *bytes);
+  store.count(Counter::kHitTimeUs, spent_ns / 1000);
+  if (entry.result.compile_ns > spent_ns) store.count(Counter::kTimeSavedMs, (entry.result.compile_ns - spent_ns) / 1000000);
+  engine_.note_hit(history_name_);
+  log("hit " + key_.hex());
+  return Answer{frame::Type::kDone, encode_done(0, entry.result.stdout_text, entry.result.stderr_text)};
+}
+
+Answer Compile::bypass(const BypassReason& reason) {
+  invocation_ = nullptr;
+  engine_.store().count_bypass(reason.reason);
+  log("bypass " + std::string(bypass_name(reason.reason)) + " " + reason.detail);
+  const std::string detail = std::string(bypass_name(reason.reason)) + " " + reason.detail;
+  if (reason.reason == Bypass::kLink && !reason.link_output.empty()) {
+    link_ = reason;
+    return {frame::Type::kRun, encode_run(frame::kReport, {}, {})};
+  }
+  note_bypass(engine_.store(), request_, detail);
+  return {frame::Type::kExec, encode_string(detail)};
+}
+
+Answer Compile::run_traced(bool had_entries) {
+  Store& store = engine_.store();
+  const bool recache = (request_.flags & frame::kRecache) != 0;
+  store.count(recache ? Counter::kMissRecache : had_entries ? Counter::kMissInputs : Counter::kMissNoKey);
+  why_ = recache ? "HPCC_RECACHE was set" : why_missed(had_entries);
+  log("miss " + key_.hex() + " " + why_);
+  std::vector<std::string> prefix;
+  if (place_.logical_root) prefix.push_back("-ffile-prefix-map=" + place_.root + "=" + std::string(kLogicalRoot));
+  // Messages go through a pipe, where the compiler would not colour them; ask for what the terminal would have got. An
+  // object that records its command line must not see the extra option.
+  if (invocation_->colour == Invocation::Colour::kAuto && colour() == "on" && !invocation_->leaks_output_name) {
+    prefix.push_back(invocation_->family == Family::kGcc ? "-fdiagnostics-color=always" : "-fcolor-diagnostics");
+  }
+  return {frame::Type::kRun, encode_run(frame::kTrace | frame::kCapture | frame::kReport, prefix, {})};
+}
+
+// Names what changed since the last compile of this output: the command, or inputs of the newest entry.
+std::string Compile::why_missed(bool had_entries) {
+  std::optional<HistoryRecord> last = read_history(engine_.store(), history_name_);
+  if (!last) last = read_history(engine_.store(), source_history_name(request_.cwd, invocation_->source));
+  if (!last) return had_entries ? "known command, but not for this output" : "first compile of this file";
+  std::string why;
+  auto add = [&](const std::string& sentence) { why += (why.empty() ? "" : "\n") + sentence; };
+  for (const std::string& sentence : explain_key_change(last->key_text, key_text_)) add(sentence);
+  if (!why.empty()) return why;
+  for (const auto& entry : *engine_.load(key_, place_)) {
+    const CompileResult& result = entry->result;
+    std::vector<std::string> differences;
+    entry->manifest->matches(engine_.files(), &differences, 8);
+    for (const std::string& difference : differences) add(difference);
+    if (!result.bound_place.empty() && result.bound_place != bound_place_text(place_)) {
+      add("the stored outputs hold the path of another checkout or directory");
+    }
+    if (!result.bound_colour.empty() && result.bound_colour != colour()) add("the stored messages are coloured otherwise");
+    if (!result.bound_names.empty() && result.bound_names != bound_names_text(*invocation_)) add("output names differ");
+    if (!why.empty()) return why;
+  }
+  if (last->outcome.starts_with("not stored")) return "the last compile was " + last->outcome;
+  if (last->outcome.starts_with("failed")) return "the last compile failed";
+  return "the entry was evicted or removed";
+}
+
+std::string Compile::finish(const Finish& finish) {
+  Store& store = engine_.store();
+  if (!link_.link_output.empty()) return record_link(finish);
+  if (!invocation_) return "nothing to do";
+  store.count(Counter::kLocalCompiled);
+  store.count(Counter::kCompileTimeMs, finish.wall_ns / 1000000);
+  if (finish.exit_code != 0) {
+    write_history("failed", why_);
+    return "failed";
+  }
+  if (finish.flags & frame::kUntraced) return not_stored(Bypass::kUntraced, "no tracer");
+  if (finish.flags & frame::kForeign) return not_stored(Bypass::kUntraced, "a process left the tracer's sight");
+  if (finish.flags & frame::kNetwork) return not_stored(Bypass::kVolatileInput, "a network connection");
+  if (finish.flags & frame::kTruncated) return not_stored(Bypass::kOutputTooLarge, "messages");
+  std::vector<std::string> outputs;
+  for (const OutputFile& output : invocation_->outputs) outputs.push_back(join_path(place_.cwd, output.path));
+  Observed observed = observe(events_, outputs, place_, finish.start_ns, engine_.files());
+  if (observed.problem != Bypass::kNone) return not_stored(observed.problem, observed.detail);
+  if (Bypass problem = time_problem(observed); problem != Bypass::kNone) return not_stored(problem, "time macro");
+  return store_result(finish, observed);
+}
+
+// __DATE__ and its kin, in an input or on the command line, whole or in pieces that could be pasted.
+Bypass Compile::time_problem(const Observed& observed) const {
+  uint32_t facts = observed.source_facts | source_facts_;
+  for (const KeyArg& arg : invocation_->key_args) facts |= scan_source_facts(arg.value);
+  if (facts & (kFactTimestamp | kFactPragmaDependency | kFactTimePiece)) return Bypass::kTimeMacro;
+  if ((facts & kFactUnderscores) && (facts & kFactTimeWord)) return Bypass::kTimeMacro;
+  if (!(facts & kFactDateTime)) return Bypass::kNone;
+  const bool fixed = invocation_->family == Family::kGcc && find_env(request_.env, "SOURCE_DATE_EPOCH").has_value();
+  return fixed ? Bypass::kNone : Bypass::kTimeMacro;
+}
+
+// A source that is named by an absolute path can see that path without writing it down (its length, its hash).
+bool Compile::bound_by_path(const Observed& observed) const {
+  if (place_.logical_root) return false;
+  if (invocation_->has_prefix_map) return true;
+  return observed.absolute_inputs && ((observed.source_facts | source_facts_) & kFactFileMacro);
+}
+
+std::string Compile::store_result(const Finish& finish, Observed& observed) {
+  Store& store = engine_.store();
+  Collected collected = collect_outputs(*invocation_, place_, finish.stdout_text, finish.stderr_text, store);
+  if (collected.problem != Bypass::kNone) return not_stored(collected.problem, collected.detail);
+  // The source was hashed before the run for the key; it must be what the compiler read.
+  const std::string source = join_path(request_.cwd, invocation_->source);
+  Result<FileFact> now = engine_.files().fact(source);
+  if (!now.ok() || key_text_.find("\nsource " + now->digest.hex() + "\n") == std::string::npos) {
+    return not_stored(Bypass::kInputChanged, source);
+  }
+  CompileResult& result = collected.result;
+  if (bound_by_path(observed)) result.bound_place = bound_place_text(place_);
+  if (!result.stdout_text.empty() || !result.stderr_text.empty()) result.bound_colour = colour();
+  result.compile_ns = finish.wall_ns;
+  result.created_s = static_cast<uint64_t>(realtime_ns() / 1000000000);
+  Status put = store.put(key_, Entry{0, std::move(observed.manifest), std::move(result)});
+  if (!put.ok()) return not_stored(Bypass::kStoreError, put.error().to_string());
+  store.count(Counter::kBytesStored, collected.bytes);
+  write_history("stored", why_);
+  log("stored " + key_.hex());
+  return "stored";
+}
+
+std::string Compile::not_stored(Bypass reason, const std::string& detail) {
+  engine_.store().count(Counter::kNotStored);
+  const std::string outcome = "not stored: " + std::string(bypass_name(reason)) + " (" + detail + ")";
+  note_not_stored(engine_.store(), reason);
+  write_history(outcome, why_);
+  log(outcome);
+  return outcome;
+}
+
+// A link is not cached; what went in and came out is recorded, so that a released binary can be tied to its compiles.
+std::string Compile::record_link(const Finish& finish) {
+  if (finish.exit_code != 0) return "failed";
+  std::string text = "link " + join_path(request_.cwd, link_.link_output) + "\n";
+  auto add = [&](const char* what, const std::string& name) {
+    const std::string path = join_path(request_.cwd, name);
+    Result<FileFact> fact = engine_.files().fact(path);
+    if (fact.ok()) text += std::string(what) + " " + fact->digest.hex() + " " + path + "\n";
+  };
+  for (const std::string& input : link_.link_inputs) add("input", input);
+  add("output", link_.link_output);
+  (void)engine_.store().put_history("link:" + lexically_normal(join_path(request_.cwd, link_.link_output)), text).ok();
+  engine_.store().count(Counter::kLinksRecorded);
+  return "recorded";
+}
+
+void Compile::write_history(const std::string& outcome, const std::string& why) {
+  HistoryRecord record;
+  record.when_s = static_cast<uint64_t>(realtime_ns() / 1000000000);
+  record.outcome = outcome;
+  record.why = why;
+  record.object = history_name_;
+  record.key_text = key_text_;
+  ::hpcc::write_history(engine_.store(), history_name_, record);
+  ::hpcc::write_history(engine_.store(), source_history_name(request_.cwd, invocation_->source), record);
+}
+
+void Compile::log(const std::string& text) {
+  std::optional<std::string_view> file = find_env(request_.env, "HPCC_LOG");
+  if (!file || file->empty()) return;
+  Fd fd(open(join_path(request_.cwd, *file).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  std::string object = invocation_ ? history_name_ : request_.argv[0];
+  if (fd) (void)write_fd(fd.get(), object + ": " + text + "\n", std::string(*file)).ok();
+}
+
+}  // namespace hpcc

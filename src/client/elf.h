@@ -1,0 +1,14 @@
+// The interpreter of an executable file: PT_INTERP of an ELF program, or the program a script's first line names.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+
+namespace hpcc {
+
+// "" for a static program. kInvalid for a malformed file. Reads at most a few KiB.
+Result<std::string> find_interpreter(const std::string& path);
+Result<std::string> decode_interpreter(std::string_view head);  // the file's first bytes
+
+}  // namespace hpcc

@@ -1,0 +1,120 @@
+// Engine: the local compiler cache. One Engine per process; one Compile per command, driven by a launcher's frames:
+//   begin() → Answer; if it was kRun: events()*, finish() → what became of it.
+//
+// Thread rule: Engine may be used from any thread; one Compile from one thread at a time.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "client/check.h"
+#include "client/files.h"
+#include "client/key.h"
+#include "client/observation.h"
+#include "client/outputs.h"
+#include "client/place.h"
+#include "compiler/parse.h"
+#include "store/store.h"
+#include "wire/local.h"
+
+namespace hpcc {
+
+struct Answer {
+  frame::Type type = frame::Type::kExec;
+  std::string payload;
+};
+
+class Engine {
+ public:
+  Engine(std::unique_ptr<Store> store, std::string view, std::string build_id)
+      : store_(std::move(store)), files_(*store_, std::move(view)), build_id_(std::move(build_id)) {}
+
+  Store& store() { return *store_; }
+  Files& files() { return files_; }
+  const std::string& build_id() const { return build_id_; }
+
+  // One stored entry, resolved for a place.
+  struct Loaded {
+    uint64_t sequence;
+    CompileResult result;
+    std::unique_ptr<LoadedManifest> manifest;
+  };
+  using LoadedList = std::shared_ptr<const std::vector<std::shared_ptr<Loaded>>>;
+  // Entries under a key, newest first; from memory while the store has nothing newer.
+  LoadedList load(const DirectKey& key, const Place& place);
+  void forget(const DirectKey& key, const Place& place);
+
+  // Family of a driver file by content; asked once per digest.
+  DriverKind driver_kind(const std::string& path, const FileFact& fact);
+  // The processor as far as -march=native may look at it.
+  const std::string& cpu_identity();
+
+  // Remembers what became of a compile, for explain. Hits are kept in memory until flush().
+  void note_hit(const std::string& name);
+  Status flush();
+
+ private:
+  struct Cached {
+    uint64_t version;
+    LoadedList entries;
+    std::list<std::string>::iterator age;
+    size_t cost;
+  };
+  std::unique_ptr<Store> store_;
+  Files files_;
+  const std::string build_id_;
+  std::mutex mutex_;  // guards everything below
+  std::unordered_map<std::string, Cached> loaded_;
+  std::list<std::string> ages_;  // newest first
+  size_t cost_ = 0;
+  std::unordered_map<BlobDigest, DriverKind, DigestHash> drivers_;
+  std::optional<std::string> cpu_;
+  std::unordered_map<std::string, int64_t> hits_;
+};
+
+class Compile {
+ public:
+  Compile(Engine& engine, Request request) : engine_(engine), request_(std::move(request)) {}
+
+  Answer begin();
+  Status events(std::string_view payload) { return decode_events(payload, &events_); }
+  // Stores what the compile made, if it may be stored. Returns a note for the log.
+  std::string finish(const Finish& finish);
+
+ private:
+  Answer begin_cacheable();
+  Answer bypass(const BypassReason& reason);
+  std::optional<BypassReason> prepare();
+  std::optional<Answer> try_hit(bool* had_entries);
+  std::optional<Answer> serve(const Engine::Loaded& entry);
+  Answer run_traced(bool had_entries);
+  std::string why_missed(bool had_entries);
+  std::string store_result(const Finish& finish, Observed& observed);
+  Bypass time_problem(const Observed& observed) const;
+  bool bound_by_path(const Observed& observed) const;
+  std::string not_stored(Bypass reason, const std::string& detail);
+  std::string record_link(const Finish& finish);
+  void write_history(const std::string& outcome, const std::string& why);
+  void log(const std::string& text);
+  std::string colour() const;
+
+  Engine& engine_;
+  Request request_;
+  int64_t begun_ns_ = 0;
+  ParseResult parsed_;
+  Invocation* invocation_ = nullptr;
+  BypassReason link_;
+  Place place_;
+  EnvKey env_;
+  std::string key_text_, why_, history_name_;
+  DirectKey key_;
+  uint32_t source_facts_ = 0;
+  std::vector<Event> events_;
+};
+
+}  // namespace hpcc

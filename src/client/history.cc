@@ -1,0 +1,73 @@
+#include "client/history.h"
+
+#include <cstring>
+
+#include "base/fs.h"
+#include "base/limits.h"
+
+namespace hpcc {
+namespace {
+
+constexpr size_t kNamedFiles = 4;  // of one bypassed command
+
+void put_string(std::string* out, std::string_view text) {
+  uint32_t size = static_cast<uint32_t>(text.size());
+  out->append(reinterpret_cast<const char*>(&size), sizeof size);
+  out->append(text);
+}
+
+}  // namespace
+
+std::string encode_history(const HistoryRecord& record) {
+  std::string out(1, '\1');
+  out.append(reinterpret_cast<const char*>(&record.when_s), sizeof record.when_s);
+  for (const std::string* text : {&record.outcome, &record.why, &record.object, &record.key_text}) put_string(&out, *text);
+  return out;
+}
+
+Result<HistoryRecord> decode_history(std::string_view bytes) {
+  frame::Reader in{bytes.data(), bytes.size()};
+  HistoryRecord record;
+  bool ok = in.u8() == 1;
+  record.when_s = in.u64();
+  for (std::string* text : {&record.outcome, &record.why, &record.object, &record.key_text}) {
+    uint32_t size = 0;
+    const char* data = in.string(&size);
+    if (data) text->assign(data, size);
+  }
+  if (!ok || in.failed || in.at != in.size) return Error{Code::kCorrupt, "history record", 0};
+  return record;
+}
+
+std::optional<HistoryRecord> read_history(Store& store, const std::string& name) {
+  std::optional<std::string> bytes = store.history(name);
+  if (!bytes) return std::nullopt;
+  Result<HistoryRecord> record = decode_history(*bytes);
+  if (!record.ok()) return std::nullopt;
+  return std::move(record).value();
+}
+
+void write_history(Store& store, const std::string& name, const HistoryRecord& record) {
+  (void)store.put_history(name, encode_history(record)).ok();
+}
+
+std::string source_history_name(std::string_view cwd, std::string_view source) {
+  return "source:" + lexically_normal(join_path(cwd, source));
+}
+
+void note_bypass(Store& store, const Request& request, const std::string& detail) {
+  HistoryRecord record;
+  record.when_s = static_cast<uint64_t>(realtime_ns() / 1000000000);
+  record.outcome = "bypass " + detail;
+  size_t named = 0;
+  for (size_t i = 1; i < request.argv.size() && named < kNamedFiles; ++i) {
+    const std::string& word = request.argv[i];
+    if (word.empty() || word[0] == '-' || word[0] == '@' || word.size() > limits::kPathBytes) continue;
+    write_history(store, source_history_name(request.cwd, word), record);
+    ++named;
+  }
+}
+
+void note_not_stored(Store& store, Bypass reason) { store.count_reason(reason); }
+
+}  // namespace hpcc

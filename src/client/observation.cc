@@ -1,0 +1,366 @@
+#include "client/observation.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <set>
+#include <unordered_map>
+
+#include "base/fs.h"
+#include "base/limits.h"
+#include "client/elf.h"
+#include "client/place.h"
+
+namespace hpcc {
+namespace {
+
+using frame::Op;
+using frame::State;
+
+enum class Volatile : uint8_t { kNo, kIgnore, kRefuse };
+
+// Files whose content is made up by the kernel. The ignored ones steer buffer sizes and thread counts, never an object.
+Volatile volatile_kind(std::string_view path) {
+  static constexpr std::string_view kIgnored[] = {
+      "/dev/null",          "/dev/tty",          "/proc/self/exe",   "/proc/self/cwd",        "/proc/self/maps",
+      "/proc/meminfo",      "/proc/stat",        "/proc/cpuinfo",    "/proc/self/status",     "/proc/self/stat",
+      "/proc/loadavg",      "/proc/sys/vm/overcommit_memory",        "/proc/filesystems",     "/proc/self/cgroup",
+      "/proc/self/mountinfo", "/proc/self/fd",   "/dev/urandom",     "/dev/random",           "/proc/self/task"};
+  if (!path.starts_with("/proc") && !path.starts_with("/sys") && !path.starts_with("/dev")) return Volatile::kNo;
+  for (std::string_view ignored : kIgnored) {
+    if (path == ignored) return Volatile::kIgnore;
+  }
+  if (path == "/dev/shm" || path.starts_with("/dev/shm/")) return Volatile::kNo;
+  if (path == "/proc" || path == "/sys" || path == "/dev") return Volatile::kIgnore;
+  if (path.starts_with("/sys/devices/system/cpu") || path.starts_with("/sys/fs/cgroup") ||
+      path.starts_with("/proc/self/fd/") || path.starts_with("/sys/kernel/mm/transparent_hugepage")) {
+    return Volatile::kIgnore;
+  }
+  for (std::string_view tree : {"/proc/", "/sys/", "/dev/"}) {
+    if (path.starts_with(tree)) return Volatile::kRefuse;
+  }
+  return Volatile::kNo;
+}
+
+// All that is known of one path.
+struct Seen {
+  const Event* first = nullptr;       // first event of any kind
+  const Event* first_look = nullptr;  // first event that is no write or removal
+  bool read = false, listed = false, executed = false, unfollowed = false, followed = false, readlinked = false;
+  bool written = false, removed = false;
+  bool inconsistent = false;  // two looks saw different things and the tree itself did not write in between
+};
+
+bool same_look(const Event& a, const Event& b) {
+  if (a.state != b.state) return false;
+  if (a.state == State::kFile) {
+    return a.dev == b.dev && a.ino == b.ino && a.size == b.size && a.mtime_ns == b.mtime_ns && a.ctime_ns == b.ctime_ns;
+  }
+  return true;
+}
+
+bool is_follow(Op op) { return op != Op::kLstat && op != Op::kReadlink; }
+
+void add_event(Seen& seen, const Event& event) {
+  if (!seen.first) seen.first = &event;
+  if (event.op == Op::kWrite) seen.written = true;
+  if (event.op == Op::kRemove) seen.removed = true;
+  if (event.op == Op::kWrite || event.op == Op::kRemove) return;
+  seen.read |= event.op == Op::kRead;
+  seen.listed |= event.op == Op::kList;
+  seen.executed |= event.op == Op::kExec;
+  seen.readlinked |= event.op == Op::kReadlink;
+  (is_follow(event.op) ? seen.followed : seen.unfollowed) = true;
+  if (!seen.first_look) {
+    seen.first_look = &event;
+  } else if (is_follow(event.op) == is_follow(seen.first_look->op) && !same_look(event, *seen.first_look)) {
+    seen.inconsistent = true;
+  }
+}
+
+class Observer {
+ public:
+  Observer(const std::vector<std::string>& outputs, const Place& place, int64_t start_ns, Files& files)
+      : place_(place), fresh_ns_(start_ns - kTickNs), files_(files) {
+    for (const std::string& output : outputs) outputs_.insert(lexically_normal(output));
+  }
+
+  Observed run(const std::vector<Event>& events);
+
+ private:
+  bool refuse(Bypass reason, std::string_view path) {
+    if (result_.problem == Bypass::kNone) {
+      result_.problem = reason;
+      result_.detail = path;
+    }
+    return false;
+  }
+  const std::string* as_output(const std::string& path) const;
+  bool classify(const std::string& path, const Seen& seen);
+  bool written_path(const std::string& path, const std::string& full, const Seen& seen);
+  bool present_file(const std::string& path, const std::string& full, const Event& look, const struct stat& now);
+  bool unfollowed_path(const std::string& path, const std::string& full, const Seen& seen);
+  bool directory(const std::string& path, const std::string& full, const Seen& seen, const struct stat& now);
+  void absent_path(const std::string& path);
+  bool add_interpreter(const std::string& full, int depth);
+  void add_input(const std::string& path, InputKind kind, const BlobDigest& digest, const struct stat& info);
+  void finish();
+  void group_inputs();
+
+  const Place& place_;
+  const int64_t fresh_ns_;
+  Files& files_;
+  std::set<std::string> outputs_;
+  Observed result_;
+  struct Identity {
+    uint64_t dev, ino;
+    int64_t mtime_s;
+  };
+  std::map<std::pair<AnchoredPath, InputKind>, std::pair<BlobDigest, Identity>> inputs_;
+  std::map<AnchoredPath, std::pair<std::set<std::string>, std::set<std::string>>> absents_;
+  std::unordered_map<std::string, bool> is_directory_;
+};
+
+// The declared output that an event's path names, however it is spelled ("a.o", "./a.o", by its whole path).
+const std::string* Observer::as_output(const std::string& path) const {
+  const std::string_view base = basename_of(path);
+  for (const std::string& output : outputs_) {
+    if (basename_of(output) != base) continue;
+    if (lexically_normal(join_path(place_.cwd, path)) == output) return &output;
+  }
+  return nullptr;
+}
+
+Observed Observer::run(const std::vector<Event>& events) {
+  std::unordered_map<std::string_view, Seen> paths;
+  paths.reserve(events.size());
+  std::vector<std::string_view> order;
+  for (const Event& event : events) {
+    Volatile kind = volatile_kind(event.path);
+    if (kind == Volatile::kRefuse && event.state != State::kAbsent) {
+      refuse(Bypass::kVolatileInput, event.path);
+      return std::move(result_);
+    }
+    if (kind == Volatile::kIgnore) continue;
+    std::string_view name = event.path;
+    if (const std::string* output = as_output(event.path)) name = *output;
+    auto [at, fresh] = paths.try_emplace(name);
+    if (fresh) order.push_back(name);
+    add_event(at->second, event);
+  }
+  for (std::string_view path : order) {
+    if (!classify(std::string(path), paths[path])) return std::move(result_);
+  }
+  finish();
+  return std::move(result_);
+}
+
+bool Observer::classify(const std::string& path, const Seen& seen) {
+  const std::string full = join_path(place_.cwd, path);
+  if (seen.written || seen.removed || outputs_.count(path) != 0) return written_path(path, full, seen);
+  if (seen.inconsistent) return refuse(Bypass::kInputChanged, path);
+  if (seen.first_look->state == State::kError) return refuse(Bypass::kVolatileInput, path);
+  if (seen.unfollowed && !unfollowed_path(path, full, seen)) return false;
+  if (!seen.followed) return true;
+  struct stat now;
+  if (stat(full.c_str(), &now) != 0) {
+    if (errno != ENOENT && errno != ENOTDIR) return refuse(Bypass::kVolatileInput, path);
+    if (seen.first_look->state != State::kAbsent && is_follow(seen.first_look->op)) {
+      return refuse(Bypass::kInputChanged, path);
+    }
+    absent_path(path);
+    return true;
+  }
+  const Event& look = *seen.first_look;
+  if (is_follow(look.op) && look.state == State::kAbsent) return refuse(Bypass::kInputChanged, path);
+  if (S_ISDIR(now.st_mode)) return directory(path, full, seen, now);
+  if (!S_ISREG(now.st_mode)) return refuse(Bypass::kVolatileInput, path);
+  if (!present_file(path, full, look, now)) return false;
+  return !seen.executed || add_interpreter(full, 0);
+}
+
+// Temporaries and outputs. A file that was there before and was read must not have been changed by the compile, and
+// nothing undeclared may be left behind.
+bool Observer::written_path(const std::string& path, const std::string& full, const Seen& seen) {
+  const bool declared = outputs_.count(path) != 0;
+  if (seen.first->op == Op::kRead && seen.first->state == State::kFile) {
+    return refuse(Bypass::kInputChanged, path);
+  }
+  if (declared) return true;
+  struct stat now;
+  if (lstat(full.c_str(), &now) == 0 && !S_ISDIR(now.st_mode)) return refuse(Bypass::kOutputMissing, path);
+  return true;
+}
+
+bool Observer::present_file(const std::string& path, const std::string& full, const Event& look, const struct stat& now) {
+  const FileStamp stamp = stamp_of(now);
+  if (is_follow(look.op)) {
+    const FileStamp seen{look.dev, look.ino, look.size, look.mtime_ns, look.ctime_ns};
+    if (look.state != State::kFile || !(seen == stamp)) return refuse(Bypass::kInputChanged, path);
+  }
+  if (stamp.ctime_ns >= fresh_ns_) return refuse(Bypass::kInputChanged, path);
+  Result<FileFact> fact = files_.fact(files_.intern(full), now);
+  if (!fact.ok()) return refuse(Bypass::kInputChanged, path);
+  // A binary file of the system is no source, whatever words are in it.
+  const bool of_project = path[0] != '/' || (place_.root != "/" && is_under(path, place_.root));
+  if (of_project || !(fact->facts & kBinaryFact)) result_.source_facts |= fact->facts;
+  if (path[0] == '/' && place_.root != "/" && is_under(path, place_.root)) result_.absolute_inputs = true;
+  add_input(path, InputKind::kFile, fact->digest, now);
+  return true;
+}
+
+bool Observer::directory(const std::string& path, const std::string& full, const Seen& seen, const struct stat& now) {
+  if (is_follow(seen.first_look->op) && seen.first_look->state != State::kDirectory) {
+    return refuse(Bypass::kInputChanged, path);
+  }
+  add_input(path, InputKind::kDirectory, BlobDigest(), now);
+  if (!seen.listed && !seen.read) return true;
+  if (stamp_of(now).ctime_ns >= fresh_ns_) return refuse(Bypass::kInputChanged, path);
+  Result<BlobDigest> digest = listing_digest(full);
+  if (!digest.ok()) return refuse(Bypass::kVolatileInput, path);
+  add_input(path, InputKind::kListing, *digest, now);
+  return true;
+}
+
+// lstat and readlink: whether the path is a link, and where it leads.
+bool Observer::unfollowed_path(const std::string& path, const std::string& full, const Seen& seen) {
+  struct stat now;
+  if (lstat(full.c_str(), &now) != 0) {
+    if (!is_follow(seen.first_look->op) && seen.first_look->state != State::kAbsent) {
+      return refuse(Bypass::kInputChanged, path);
+    }
+    absent_path(path);
+    return true;
+  }
+  if (!is_follow(seen.first_look->op) && seen.first_look->state == State::kAbsent) {
+    return refuse(Bypass::kInputChanged, path);
+  }
+  if (!S_ISLNK(now.st_mode)) {
+    add_input(path, InputKind::kNotLink, BlobDigest(), now);
+    if (S_ISREG(now.st_mode) && !seen.followed && !seen.readlinked) {
+      return present_file(path, full, *seen.first_look, now);
+    }
+    return true;
+  }
+  Result<BlobDigest> digest = link_digest(full);
+  if (!digest.ok() || stamp_of(now).ctime_ns >= fresh_ns_) return refuse(Bypass::kInputChanged, path);
+  add_input(path, InputKind::kLink, *digest, now);
+  return true;
+}
+
+// Records the first component that is missing, below the deepest directory that is there: one proof serves many paths.
+void Observer::absent_path(const std::string& path) {
+  std::string directory(directory_of(path)), missing(basename_of(path));
+  for (;;) {
+    auto [at, fresh] = is_directory_.try_emplace(directory, false);
+    if (fresh) {
+      struct stat info;
+      at->second = stat(join_path(place_.cwd, directory).c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+    }
+    if (at->second || directory == "/" || directory == ".") break;
+    missing = basename_of(directory);
+    directory = directory_of(directory);
+  }
+  auto& names = absents_[anchor_path(directory, place_)];
+  // The name itself may exist and lead nowhere (a dangling link) or be no directory: then only a look can tell.
+  struct stat info;
+  std::string at = join_path(join_path(place_.cwd, directory), missing);
+  if (lstat(at.c_str(), &info) == 0 || missing == ".." || missing == ".") {
+    std::string rest = path.substr(directory == "." && path[0] != '.' ? 0 : std::min(path.size(), directory.size() + (directory == "/" ? 0 : 1)));
+    names.second.insert(rest.empty() ? missing : rest);
+  } else {
+    names.first.insert(missing);
+  }
+}
+
+// The kernel itself opens the interpreter of a program: ld.so for ELF, the named file for a script.
+bool Observer::add_interpreter(const std::string& full, int depth) {
+  Result<std::string> interpreter = find_interpreter(full);
+  if (!interpreter.ok()) return refuse(Bypass::kVolatileInput, full);
+  if (interpreter->empty() || depth > 4) return true;
+  struct stat now;
+  const std::string path = join_path(place_.cwd, *interpreter);
+  if (stat(path.c_str(), &now) != 0 || !S_ISREG(now.st_mode)) return refuse(Bypass::kInputChanged, path);
+  if (stamp_of(now).ctime_ns >= fresh_ns_) return refuse(Bypass::kInputChanged, path);
+  Result<FileFact> fact = files_.fact(files_.intern(path), now);
+  if (!fact.ok()) return refuse(Bypass::kInputChanged, path);
+  add_input(*interpreter, InputKind::kFile, fact->digest, now);
+  return add_interpreter(path, depth + 1);
+}
+
+void Observer::add_input(const std::string& path, InputKind kind, const BlobDigest& digest, const struct stat& info) {
+  inputs_[{anchor_path(path, place_), kind}] = {digest, Identity{info.st_dev, info.st_ino, info.st_mtim.tv_sec}};
+}
+
+void Observer::finish() {
+  Manifest& manifest = result_.manifest;
+  for (const auto& [key, value] : inputs_) manifest.inputs.push_back({key.first, key.second, value.first});
+  for (auto& [directory, names] : absents_) {
+    AbsentSet set;
+    set.directory = directory;
+    set.names.assign(names.first.begin(), names.first.end());
+    set.checked_names.assign(names.second.begin(), names.second.end());
+    manifest.absents.push_back(std::move(set));
+  }
+  if (manifest.inputs.size() + manifest.absents.size() > limits::kInputs) refuse(Bypass::kOutputTooLarge, "manifest");
+  group_inputs();
+}
+
+// Files of equal content and all directories: which of them are one inode, and which files share an mtime second.
+void Observer::group_inputs() {
+  std::map<BlobDigest, std::vector<uint32_t>> same_content;
+  std::vector<uint32_t> directories;
+  std::vector<Identity> identity;
+  for (const auto& [key, value] : inputs_) {
+    uint32_t index = static_cast<uint32_t>(identity.size());
+    identity.push_back(value.second);
+    if (key.second == InputKind::kFile) same_content[value.first].push_back(index);
+    if (key.second == InputKind::kDirectory) directories.push_back(index);
+  }
+  auto add = [&](IdentityGroup::By by, const std::vector<uint32_t>& members, auto same) {
+    IdentityGroup group;
+    group.by = by;
+    group.inputs = members;
+    uint32_t next_class = 0;
+    for (size_t i = 0; i < members.size(); ++i) {
+      size_t j = 0;
+      while (j < i && !same(identity[members[i]], identity[members[j]])) ++j;
+      group.classes.push_back(j < i ? group.classes[j] : next_class++);
+    }
+    result_.manifest.groups.push_back(std::move(group));
+  };
+  auto same_inode = [](const Identity& a, const Identity& b) { return a.dev == b.dev && a.ino == b.ino; };
+  auto same_second = [](const Identity& a, const Identity& b) { return a.mtime_s == b.mtime_s; };
+  for (const auto& [digest, members] : same_content) {
+    if (members.size() < 2) continue;
+    add(IdentityGroup::By::kInode, members, same_inode);
+    add(IdentityGroup::By::kMtimeSecond, members, same_second);
+  }
+  if (directories.size() > 1) add(IdentityGroup::By::kInode, directories, same_inode);
+}
+
+}  // namespace
+
+Result<BlobDigest> listing_digest(const std::string& path) {
+  TRY_ASSIGN(std::vector<std::string> names, list_directory(path));
+  std::string text;
+  for (const std::string& name : names) text += name + '\0';
+  return BlobDigest::of(text);
+}
+
+Result<BlobDigest> link_digest(const std::string& path) {
+  char target[limits::kPathBytes];
+  ssize_t size = readlink(path.c_str(), target, sizeof target);
+  if (size < 0) return errno_error("readlink " + path);
+  return BlobDigest::of(std::string_view(target, static_cast<size_t>(size)));
+}
+
+Observed observe(const std::vector<Event>& events, const std::vector<std::string>& outputs, const Place& place,
+                 int64_t start_ns, Files& files) {
+  return Observer(outputs, place, start_ns, files).run(events);
+}
+
+}  // namespace hpcc

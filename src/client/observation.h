@@ -1,0 +1,32 @@
+// Observation: turns the tracer's events of one finished compile into a Manifest, or says why none can be trusted.
+// Each path is looked at again after the run; what changed between the tracer's look and ours is not stored.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client/files.h"
+#include "client/key.h"
+#include "model/manifest.h"
+#include "wire/local.h"
+
+namespace hpcc {
+
+struct Observed {
+  Bypass problem = Bypass::kNone;  // kNone: `manifest` is good
+  std::string detail;              // the path at fault
+  Manifest manifest;
+  uint32_t source_facts = 0;   // facts of all inputs together
+  bool absolute_inputs = false;  // a file was read by its absolute path under the project root
+};
+
+// `outputs` are the absolute paths the command declares it writes. `start_ns` is when the run began.
+Observed observe(const std::vector<Event>& events, const std::vector<std::string>& outputs, const Place& place,
+                 int64_t start_ns, Files& files);
+
+// Digest of a directory's sorted names, of a symbolic link's target: what kListing and kLink record.
+Result<BlobDigest> listing_digest(const std::string& path);
+Result<BlobDigest> link_digest(const std::string& path);
+
+}  // namespace hpcc

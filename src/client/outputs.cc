@@ -1,0 +1,226 @@
+#include "client/outputs.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "base/fs.h"
+#include "base/limits.h"
+#include "compiler/depfile.h"
+#include "compiler/object_scan.h"
+
+namespace hpcc {
+namespace {
+
+// In a stored dependency list, the root of absolute prerequisites is replaced by this byte, so that they move along.
+constexpr char kRootMark = '\1';
+
+std::vector<std::string> dep_targets(const Invocation& invocation) {
+  if (!invocation.dep.targets.empty()) return invocation.dep.targets;
+  return {default_dep_target(invocation)};
+}
+
+// Stored form: 'P' or '-' for phony targets, then one prerequisite per line.
+std::string pack_dep(const DepFile& dep, const Place& place) {
+  std::string out(dep.phony ? "P\n" : "-\n");
+  for (const std::string& word : dep.prerequisites) {
+    if (place.root != "/" && word.size() > place.root.size() && word[0] == '/' && is_under(word, place.root)) {
+      out += kRootMark;
+      out += std::string_view(word).substr(place.root.size());
+    } else {
+      out += word;
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+Result<DepFile> unpack_dep(std::string_view text, const Place& place) {
+  DepFile dep;
+  if (text.size() < 2 || text[1] != '\n') return Error{Code::kCorrupt, "stored dependency list: bad head", 0};
+  dep.phony = text[0] == 'P';
+  text.remove_prefix(2);
+  while (!text.empty()) {
+    size_t end = text.find('\n');
+    if (end == std::string_view::npos) return Error{Code::kCorrupt, "stored dependency list: truncated", 0};
+    std::string_view word = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    if (!word.empty() && word[0] == kRootMark) {
+      dep.prerequisites.push_back(place.root + std::string(word.substr(1)));
+    } else {
+      dep.prerequisites.emplace_back(word);
+    }
+  }
+  return dep;
+}
+
+bool holds(std::string_view text, const std::string& path) {
+  return !path.empty() && path != "/" && memmem(text.data(), text.size(), path.data(), path.size()) != nullptr;
+}
+
+bool holds_place(std::string_view text, const Place& place) {
+  if (place.root == "/" || place.cwd == "/") return true;  // nothing to search for: assume the worst
+  return holds(text, place.root) || holds(text, place.cwd) || holds(text, place.pwd);
+}
+
+class Collector {
+ public:
+  Collector(const Invocation& invocation, const Place& place, Store& store)
+      : invocation_(invocation), place_(place), store_(store) {}
+
+  Collected run(std::string_view out, std::string_view err) {
+    if (holds_place(out, place_) || holds_place(err, place_)) bound_ = true;
+    collected_.result.stdout_text = out;
+    collected_.result.stderr_text = err;
+    for (size_t i = 0; i < invocation_.outputs.size() && collected_.problem == Bypass::kNone; ++i) {
+      take(static_cast<uint32_t>(i), invocation_.outputs[i]);
+    }
+    if (invocation_.leaks_cwd || invocation_.opaque_outputs) bound_ = true;
+    if (bound_) collected_.result.bound_place = bound_place_text(place_);
+    return std::move(collected_);
+  }
+
+ private:
+  void refuse(Bypass problem, const std::string& detail) {
+    collected_.problem = problem;
+    collected_.detail = detail;
+  }
+  void take(uint32_t index, const OutputFile& output);
+  std::string take_dep(const std::string& text);
+
+  const Invocation& invocation_;
+  const Place& place_;
+  Store& store_;
+  Collected collected_;
+  bool bound_ = false;
+};
+
+void Collector::take(uint32_t index, const OutputFile& output) {
+  const std::string path = join_path(place_.cwd, output.path);
+  Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  if (!fd && errno == ENOENT && output.optional) return;
+  struct stat info;
+  if (!fd || fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) return refuse(Bypass::kOutputMissing, path);
+  Result<std::string> content = read_fd(fd.get(), limits::kOutputBytes, path);
+  if (!content.ok()) return refuse(Bypass::kOutputTooLarge, content.error().to_string());
+  std::string data = std::move(content).value();
+  if (output.kind == OutputKind::kDepFile) {
+    data = take_dep(data);
+  } else {
+    if (holds_place(data, place_)) bound_ = true;
+    if (output.kind == OutputKind::kObject && !outputs_are_searchable(data)) bound_ = true;
+  }
+  StoredOutput stored;
+  stored.kind = output.kind;
+  stored.index = index;
+  stored.digest = BlobDigest::of(data);
+  stored.size_bytes = data.size();
+  stored.executable = (info.st_mode & S_IXUSR) != 0;
+  Status put = store_.put_blob(stored.digest, data);
+  if (!put.ok()) return refuse(Bypass::kStoreError, put.error().to_string());
+  collected_.bytes += data.size();
+  collected_.result.outputs.push_back(stored);
+}
+
+// A dependency file that hpcc would write exactly as the compiler did is stored as a list and written anew for each
+// command; any other is kept as it is, for commands with the same names only.
+std::string Collector::take_dep(const std::string& text) {
+  Result<DepFile> dep = decode_depfile(text);
+  if (dep.ok()) {
+    dep->targets = dep_targets(invocation_);
+    if (encode_depfile(*dep, invocation_.family) == text) return pack_dep(*dep, place_);
+  }
+  collected_.result.bound_names = bound_names_text(invocation_);
+  if (holds_place(text, place_)) bound_ = true;
+  return text;
+}
+
+struct Temporary {
+  std::string temp, final;
+};
+
+Result<Temporary> make_temporary(const std::string& final, unsigned mode, Fd* fd) {
+  static std::atomic<uint64_t> serial{0};
+  const std::string directory(directory_of(final));
+  for (int attempt = 0; attempt < 16; ++attempt) {
+    std::string name = "/.hpcc-" + std::to_string(getpid()) + "-" + std::to_string(serial.fetch_add(1)) + ".tmp";
+    std::string temp = directory + name;
+    fd->reset(open(temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+    if (*fd) return Temporary{temp, final};
+    if (errno != EEXIST) return errno_error("create " + temp);
+  }
+  return Error{Code::kIo, "create a temporary file in " + directory, 0};
+}
+
+Status write_output(const StoredOutput& stored, const CompileResult& result, const Invocation& invocation,
+                    const Place& place, Store& store, int fd, const std::string& name) {
+  if (stored.kind != OutputKind::kDepFile || !result.bound_names.empty()) {
+    return store.copy_blob_to(stored.digest, stored.size_bytes, fd);
+  }
+  TRY_ASSIGN(std::string packed, store.get_blob(stored.digest));
+  TRY_ASSIGN(DepFile dep, unpack_dep(packed, place));
+  dep.targets = dep_targets(invocation);
+  return write_fd(fd, encode_depfile(dep, invocation.family), name);
+}
+
+}  // namespace
+
+std::string bound_names_text(const Invocation& invocation) {
+  std::string text = invocation.object + "\n" + invocation.dep.path;
+  for (const std::string& target : invocation.dep.targets) text += "\n" + target;
+  return text;
+}
+
+bool outputs_are_ordinary(const Invocation& invocation, const Place& place, std::string* offender) {
+  for (const OutputFile& output : invocation.outputs) {
+    const std::string path = join_path(place.cwd, output.path);
+    struct stat info;
+    if (stat(path.c_str(), &info) == 0 ? S_ISREG(info.st_mode) : errno == ENOENT) continue;
+    *offender = path;
+    return false;
+  }
+  return true;
+}
+
+Collected collect_outputs(const Invocation& invocation, const Place& place, std::string_view stdout_text,
+                          std::string_view stderr_text, Store& store) {
+  return Collector(invocation, place, store).run(stdout_text, stderr_text);
+}
+
+Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& invocation, const Place& place,
+                               unsigned umask, Store& store) {
+  std::vector<Temporary> made;
+  uint64_t bytes = 0;
+  auto fail = [&](Error error) {
+    for (const Temporary& temporary : made) unlink(temporary.temp.c_str());
+    return error;
+  };
+  for (const StoredOutput& stored : result.outputs) {
+    if (stored.index >= invocation.outputs.size() || invocation.outputs[stored.index].kind != stored.kind) {
+      return fail(Error{Code::kCorrupt, "entry names other outputs than the command", 0});
+    }
+    const std::string path = join_path(place.cwd, invocation.outputs[stored.index].path);
+    Fd fd;
+    const unsigned mode = (stored.executable ? 0777 : 0666) & ~umask;
+    Result<Temporary> temporary = make_temporary(path, mode, &fd);
+    if (!temporary.ok()) return fail(temporary.error());
+    made.push_back(*temporary);
+    Status written = write_output(stored, result, invocation, place, store, fd.get(), path);
+    if (!written.ok()) return fail(written.error());
+    bytes += stored.size_bytes;
+  }
+  // Outputs the entry does not have (an optional .dwo) must not stay from an earlier compile; the object comes last.
+  for (size_t i = 0; i < made.size(); ++i) {
+    if (rename(made[i].temp.c_str(), made[i].final.c_str()) == 0) continue;
+    Error error = errno_error("rename onto " + made[i].final);
+    made.erase(made.begin(), made.begin() + static_cast<ptrdiff_t>(i));
+    return fail(std::move(error));
+  }
+  return bytes;
+}
+
+}  // namespace hpcc

@@ -1,0 +1,36 @@
+// Outputs: from the compiler's files into the store after a miss, and from the store onto disk at a hit.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "client/key.h"
+#include "model/invocation.h"
+#include "model/manifest.h"
+#include "store/store.h"
+
+namespace hpcc {
+
+// Whether all outputs go where a hit may put them: onto a regular file, a symbolic link to one, or nothing.
+// Names the offending path otherwise.
+bool outputs_are_ordinary(const Invocation& invocation, const Place& place, std::string* offender);
+
+struct Collected {
+  Bypass problem = Bypass::kNone;
+  std::string detail;
+  CompileResult result;
+  uint64_t bytes = 0;
+};
+// Puts every output of a finished compile into the store and finds what the entry is bound to.
+Collected collect_outputs(const Invocation& invocation, const Place& place, std::string_view stdout_text,
+                          std::string_view stderr_text, Store& store);
+
+// Writes a result's outputs for this command: side files first, the object last, each by temporary file and rename with
+// the caller's umask; all or none. Returns bytes written.
+Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& invocation, const Place& place,
+                               unsigned umask, Store& store);
+
+// What CompileResult::bound_names must equal when it is set.
+std::string bound_names_text(const Invocation& invocation);
+
+}  // namespace hpcc

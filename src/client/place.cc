@@ -1,0 +1,70 @@
+#include "client/place.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+
+namespace hpcc {
+namespace {
+
+bool has_entry(const std::string& directory, std::string_view name) {
+  struct stat info;
+  return lstat(join_path(directory, name).c_str(), &info) == 0;
+}
+
+// .hpcc counts only when it is a regular file of this user or of root: another user's file must not steer a compile.
+bool has_project_file(const std::string& directory) {
+  struct stat info;
+  return stat(join_path(directory, kProjectFile).c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
+         (info.st_uid == geteuid() || info.st_uid == 0) && !(info.st_mode & S_IWOTH);
+}
+
+std::string shared_directory(std::string_view a, std::string_view b) {
+  std::string shared(a);
+  while (shared != "/" && !is_under(b, shared)) shared = directory_of(shared);
+  return shared;
+}
+
+}  // namespace
+
+Place find_place(const Request& request, const std::string& source) {
+  Place place;
+  place.cwd = request.cwd;
+  if (!request.pwd.empty() && request.pwd != request.cwd && request.pwd[0] == '/') place.pwd = request.pwd;
+  for (std::string at = request.cwd; at != "/"; at = directory_of(at)) {
+    if (has_project_file(at)) {
+      place.root = at;
+      place.logical_root = true;
+      return place;
+    }
+    if (place.root.empty() && (has_entry(at, ".git") || has_entry(at, ".hg") || has_entry(at, ".svn"))) place.root = at;
+  }
+  if (place.root.empty()) {
+    std::string source_dir(directory_of(lexically_normal(join_path(request.cwd, source))));
+    place.root = shared_directory(request.cwd, source_dir);
+    if (place.root == "/") place.root = request.cwd;
+  }
+  return place;
+}
+
+AnchoredPath anchor_path(std::string_view path, const Place& place) {
+  if (path[0] != '/') return {Anchor::kCwd, std::string(path)};
+  if (place.root != "/" && is_under(path, place.root)) {
+    std::string_view rest = path.substr(std::min(path.size(), place.root.size() + 1));
+    while (!rest.empty() && rest[0] == '/') rest.remove_prefix(1);
+    return {Anchor::kRoot, rest.empty() ? "." : std::string(rest)};
+  }
+  return {Anchor::kAbsolute, std::string(path)};
+}
+
+std::string resolve_path(const AnchoredPath& path, const Place& place) {
+  switch (path.anchor) {
+    case Anchor::kAbsolute: return path.path;
+    case Anchor::kRoot: return path.path == "." ? place.root : join_path(place.root, path.path);
+    case Anchor::kCwd: return path.path == "." ? place.cwd : join_path(place.cwd, path.path);
+  }
+  return path.path;
+}
+
+}  // namespace hpcc

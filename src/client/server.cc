@@ -1,0 +1,238 @@
+#include "client/server.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/fs.h"
+#include "base/limits.h"
+
+namespace hpcc {
+namespace {
+
+constexpr int kReplyTimeoutMs = 10000;
+constexpr int kUpkeepMs = 2000;           // how often idleness and orphanhood are looked at
+constexpr int kFirstFrameWaitMs = 2;      // a launcher sends its request right after connect
+
+bool peer_is_owner(int fd) {
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
+}
+
+// One frame of a compile. False ends the connection.
+bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Type type, const std::string& payload) {
+  switch (type) {
+    case frame::Type::kCompile: {
+      Result<Request> request = decode_request(payload);
+      if (!request.ok() || compile) return false;
+      compile = std::make_unique<Compile>(engine, std::move(request).value());
+      Answer answer = compile->begin();
+      return send_frame(fd, answer.type, answer.payload, kReplyTimeoutMs).ok() && answer.type == frame::Type::kRun;
+    }
+    case frame::Type::kEvents: return compile && compile->events(payload).ok();
+    case frame::Type::kFinish: {
+      Result<Finish> finish = decode_finish(payload);
+      if (!finish.ok() || !compile) return false;
+      std::string note = compile->finish(*finish);
+      (void)send_frame(fd, frame::Type::kStored, encode_string(note), kReplyTimeoutMs).ok();
+      return false;
+    }
+    case frame::Type::kControl:
+    case frame::Type::kDone:
+    case frame::Type::kRun:
+    case frame::Type::kExec:
+    case frame::Type::kStored:
+    case frame::Type::kText: return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+void serve_connection(Engine& engine, Fd fd) {
+  std::unique_ptr<Compile> compile;
+  FrameBuffer frames;
+  for (;;) {
+    frame::Type type;
+    // A compile may take hours; the launcher's end closes when it dies.
+    Result<std::string> payload = receive_frame(fd.get(), frames, &type, 24 * 3600 * 1000);
+    if (!payload.ok() || !drive(engine, compile, fd.get(), type, *payload)) break;
+  }
+  (void)engine.flush().ok();
+}
+
+Server::~Server() {
+  if (listener_ && !is_orphaned()) unlink(join_path(options_.run_dir, options_.socket_name).c_str());
+}
+
+Status Server::listen() {
+  // From inside the directory: the path may be longer than a socket address. The daemon's own directory is "/" later.
+  if (chdir(options_.run_dir.c_str()) != 0) return errno_error("chdir " + options_.run_dir);
+  struct sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (options_.socket_name.size() >= sizeof address.sun_path) return Error{Code::kInvalid, "socket name too long", 0};
+  memcpy(address.sun_path, options_.socket_name.data(), options_.socket_name.size());
+  listener_.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!listener_) return errno_error("socket");
+  unlink(options_.socket_name.c_str());
+  const mode_t old = umask(077);
+  int bound = bind(listener_.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof address);
+  umask(old);
+  if (bound != 0) return errno_error("bind " + join_path(options_.run_dir, options_.socket_name));
+  struct stat info;
+  if (lstat(options_.socket_name.c_str(), &info) != 0) return errno_error("stat " + options_.socket_name);
+  socket_ino_ = info.st_ino;
+  socket_dev_ = info.st_dev;
+  if (::listen(listener_.get(), 1024) != 0) return errno_error("listen");
+  if (chdir("/") != 0) return errno_error("chdir /");
+  epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
+  struct epoll_event event = {};
+  event.events = EPOLLIN | EPOLLEXCLUSIVE;
+  event.data.fd = listener_.get();
+  if (!epoll_ || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener_.get(), &event) != 0) return errno_error("epoll");
+  wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  event.events = EPOLLIN;
+  event.data.fd = wake_.get();
+  if (!wake_ || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) return errno_error("eventfd");
+  return {};
+}
+
+void Server::stop() {
+  stopping_.store(true);
+  const uint64_t one = 1;
+  (void)!write(wake_.get(), &one, sizeof one);
+}
+
+bool Server::is_orphaned() const {
+  struct stat info;
+  return lstat(join_path(options_.run_dir, options_.socket_name).c_str(), &info) != 0 || info.st_ino != socket_ino_ ||
+         info.st_dev != socket_dev_;
+}
+
+void Server::run() {
+  last_activity_ns_.store(monotonic_ns());
+  std::vector<std::thread> threads;
+  for (unsigned i = 0; i < options_.threads; ++i) threads.emplace_back([this] { work(); });
+  int64_t flushed_at = 0;
+  while (!stopping_.load()) {
+    struct pollfd wait = {wake_.get(), POLLIN, 0};
+    poll(&wait, 1, kUpkeepMs);
+    bool busy;
+    {
+      std::lock_guard lock(mutex_);
+      busy = !connections_.empty();
+    }
+    const int64_t active_at = last_activity_ns_.load();
+    const int64_t idle_s = (monotonic_ns() - active_at) / 1000000000;
+    if (active_at > flushed_at) {
+      flushed_at = monotonic_ns();
+      (void)engine_.flush().ok();
+    }
+    if (!busy && (idle_s >= options_.idle_exit_s || is_orphaned())) stop();
+  }
+  for (std::thread& thread : threads) thread.join();
+  (void)engine_.flush().ok();
+}
+
+void Server::work() {
+  while (!stopping_.load()) {
+    struct epoll_event event;
+    int ready = epoll_wait(epoll_.get(), &event, 1, 500);
+    if (ready != 1 || event.data.fd == wake_.get()) continue;
+    last_activity_ns_.store(monotonic_ns());
+    if (event.data.fd == listener_.get()) {
+      accept_one();
+    } else {
+      serve(event.data.fd);
+    }
+  }
+}
+
+void Server::accept_one() {
+  Fd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!fd || !peer_is_owner(fd.get())) return;
+  auto connection = std::make_unique<Connection>();
+  connection->fd = std::move(fd);
+  const int number = connection->fd.get();
+  struct pollfd wait = {number, POLLIN, 0};
+  poll(&wait, 1, kFirstFrameWaitMs);
+  if (!advance(*connection)) return;
+  std::lock_guard lock(mutex_);
+  if (connections_.size() >= limits::kConnections) return;
+  connections_[number] = std::move(connection);
+  struct epoll_event event = {};
+  event.events = EPOLLIN | EPOLLONESHOT;
+  event.data.fd = number;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, number, &event) != 0) connections_.erase(number);
+}
+
+void Server::serve(int fd) {
+  Connection* connection;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = connections_.find(fd);
+    if (found == connections_.end()) return;
+    connection = found->second.get();
+  }
+  // EPOLLONESHOT: no other thread has this connection until it is armed again.
+  bool open = advance(*connection);
+  std::lock_guard lock(mutex_);
+  struct epoll_event event = {};
+  event.events = EPOLLIN | EPOLLONESHOT;
+  event.data.fd = fd;
+  if (!open || epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) != 0) connections_.erase(fd);
+}
+
+// Takes what has arrived and handles whole frames. False when the connection is done.
+bool Server::advance(Connection& connection) {
+  char chunk[65536];
+  for (;;) {
+    ssize_t got = recv(connection.fd.get(), chunk, sizeof chunk, MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) return true;
+    if (got <= 0) return false;
+    connection.frames.feed(chunk, static_cast<size_t>(got));
+    for (;;) {
+      frame::Type type;
+      std::string payload;
+      Result<bool> whole = connection.frames.next(&type, &payload);
+      if (!whole.ok()) return false;
+      if (!*whole) break;
+      if (!handle(connection, type, payload)) return false;
+    }
+  }
+}
+
+bool Server::handle(Connection& connection, frame::Type type, const std::string& payload) {
+  if (type == frame::Type::kControl) {
+    Result<std::string> verb = decode_string(payload);
+    if (!verb.ok()) return false;
+    return send_frame(connection.fd.get(), frame::Type::kText, encode_string(control(*verb)), kReplyTimeoutMs).ok();
+  }
+  if (type == frame::Type::kCompile) served_.fetch_add(1);
+  return drive(engine_, connection.compile, connection.fd.get(), type, payload);
+}
+
+std::string Server::control(const std::string& verb) {
+  if (verb == "flush") {
+    Status done = engine_.flush();
+    return done.ok() ? "ok" : done.error().to_string();
+  }
+  if (verb == "stop") {
+    stop();
+    return "ok";
+  }
+  if (verb == "status") return "pid " + std::to_string(getpid()) + "\nserved " + std::to_string(served_.load()) + "\n";
+  return "unknown verb";
+}
+
+}  // namespace hpcc

@@ -1,0 +1,64 @@
+// Server: hpccd's loop. Accepts launchers of the same user on a Unix socket and runs their commands through the Engine,
+// a few worker threads sharing one epoll; ends when idle, when told to, or when its socket is no longer its own.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "client/engine.h"
+
+namespace hpcc {
+
+struct ServerOptions {
+  std::string run_dir, socket_name;
+  int idle_exit_s = 600;
+  unsigned threads = 4;
+};
+
+class Server {
+ public:
+  Server(Engine& engine, ServerOptions options) : engine_(engine), options_(std::move(options)) {}
+  ~Server();
+
+  // Binds the socket (replacing a dead one). The caller holds the launcher's start lock.
+  Status listen();
+  // Serves until idle, stopped or orphaned.
+  void run();
+  void stop();
+
+ private:
+  struct Connection {
+    Fd fd;
+    FrameBuffer frames;
+    std::unique_ptr<Compile> compile;
+  };
+  void work();
+  void accept_one();
+  void serve(int fd);
+  bool advance(Connection& connection);
+  bool handle(Connection& connection, frame::Type type, const std::string& payload);
+  std::string control(const std::string& verb);
+  bool is_orphaned() const;
+
+  Engine& engine_;
+  const ServerOptions options_;
+  Fd listener_, epoll_, wake_;  // wake_: readable once the server stops
+  uint64_t socket_ino_ = 0, socket_dev_ = 0;
+  std::atomic<bool> stopping_{false};
+  std::atomic<int64_t> last_activity_ns_{0};
+  std::atomic<uint64_t> served_{0};
+  std::mutex mutex_;  // guards connections_
+  std::unordered_map<int, std::unique_ptr<Connection>> connections_;
+};
+
+// One connection, blocking, in this process: the engine of HPCC_DAEMON=0.
+void serve_connection(Engine& engine, Fd fd);
+
+}  // namespace hpcc

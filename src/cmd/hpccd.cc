@@ -1,0 +1,89 @@
+// hpccd: the user's daemon. Started by the launcher with its directory, socket and view; wiring only.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+
+#include "build_id.h"
+#include "client/server.h"
+#include "launcher/view.h"
+
+namespace hpcc {
+namespace {
+
+struct Arguments {
+  std::string dir, view;
+  ServerOptions server;
+  int ready_fd = -1;
+};
+
+bool parse_arguments(int argc, char** argv, Arguments* out) {
+  for (int i = 1; i + 1 < argc; i += 2) {
+    std::string_view name = argv[i];
+    if (name == "--dir") out->dir = argv[i + 1];
+    else if (name == "--view") out->view = argv[i + 1];
+    else if (name == "--run-dir") out->server.run_dir = argv[i + 1];
+    else if (name == "--socket") out->server.socket_name = argv[i + 1];
+    else if (name == "--ready-fd") out->ready_fd = atoi(argv[i + 1]);
+    else return false;
+  }
+  return !out->dir.empty() && !out->server.run_dir.empty() && !out->server.socket_name.empty();
+}
+
+int serve(const Arguments& arguments) {
+  char view[128];
+  // A daemon must see the files its launchers see; they find it by the view they had.
+  if (!describe_view(view, sizeof view) || arguments.view != view) {
+    fprintf(stderr, "hpccd: started for view %s but sees %s\n", arguments.view.c_str(), view);
+    return 1;
+  }
+  Result<std::unique_ptr<Store>> store = Store::open(arguments.dir);
+  if (!store.ok()) {
+    fprintf(stderr, "hpccd: %s\n", store.error().to_string().c_str());
+    return 1;
+  }
+  Engine engine(std::move(store).value(), view, HPCC_BUILD_ID);
+  ServerOptions options = arguments.server;
+  if (const char* idle = getenv("HPCC_IDLE_EXIT_S"); idle && atoi(idle) > 0) options.idle_exit_s = atoi(idle);
+  unsigned processors = std::thread::hardware_concurrency();
+  options.threads = processors < 2 ? 2 : processors > 16 ? 16 : processors;
+  Server server(engine, options);
+  Status listening = server.listen();
+  if (!listening.ok()) {
+    fprintf(stderr, "hpccd: %s\n", listening.error().to_string().c_str());
+    return 1;
+  }
+  if (arguments.ready_fd >= 0) {
+    if (write(arguments.ready_fd, "r", 1) != 1) return 1;
+    close(arguments.ready_fd);
+  }
+  server.run();
+  return 0;
+}
+
+}  // namespace
+}  // namespace hpcc
+
+int main(int argc, char** argv) {
+  hpcc::Arguments arguments;
+  if (!hpcc::parse_arguments(argc, argv, &arguments)) {
+    fprintf(stderr, "hpccd is started by hpcc; see `hpcc daemon --help`\n");
+    return 2;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGIO, SIG_IGN);  // a broken read lease (client/files.cc) announces itself so
+  umask(0);                // outputs carry the caller's umask explicitly
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  return hpcc::serve(arguments);
+}

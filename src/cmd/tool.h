@@ -1,0 +1,42 @@
+// What the verbs of hpcc-tool share.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "store/store.h"
+
+namespace hpcc {
+
+using Words = std::vector<std::string>;
+
+struct Verb {
+  const char* name;
+  const char* usage;    // nullptr: an alias or internal, not listed
+  const char* summary;
+  int (*run)(const Words& arguments);
+};
+
+int tool_stats(const Words& arguments);
+int tool_zero(const Words& arguments);
+int tool_explain(const Words& arguments);
+int tool_clear(const Words& arguments);
+int tool_cleanup(const Words& arguments);
+int tool_max_size(const Words& arguments);
+int tool_config(const Words& arguments);
+int tool_inspect(const Words& arguments);
+int tool_doctor(const Words& arguments);
+int tool_daemon(const Words& arguments);
+int tool_compile(const Words& arguments);
+
+// Asks the running daemon; false when none runs or it does not answer.
+bool ask_daemon(std::string_view verb, std::string* answer);
+
+// The user's directory: HPCC_DIR or its default.
+Result<std::string> state_directory();
+// Opens the store there; prints the error and returns nullptr when that fails.
+std::unique_ptr<Store> open_store();
+
+}  // namespace hpcc

@@ -1,0 +1,49 @@
+// `hpcc explain FILE`: what became of the last compile of a source or an output, and why it was no hit.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/fs.h"
+#include "client/history.h"
+#include "cmd/tool.h"
+
+namespace hpcc {
+
+int tool_explain(const Words& arguments) {
+  if (arguments.size() != 1 || arguments[0] == "--help") {
+    puts("usage: hpcc explain FILE\n\nFILE is a source or an output. Says what became of its last compile, and what changed "
+         "since the one before:\nthe option, header, environment variable, toolchain file or newly present path.");
+    return arguments.size() == 1 ? 0 : 2;
+  }
+  char here[4096];
+  if (!getcwd(here, sizeof here)) return 1;
+  std::string ignored;
+  ask_daemon("flush", &ignored);
+  std::unique_ptr<Store> store = open_store();
+  if (!store) return 1;
+  const std::string path = lexically_normal(join_path(here, arguments[0]));
+  std::optional<HistoryRecord> record = read_history(*store, path);
+  if (!record) record = read_history(*store, source_history_name(here, arguments[0]));
+  if (!record) {
+    printf("%s: hpcc knows no compile of it\n", path.c_str());
+    return 1;
+  }
+  if (!record->object.empty()) printf("output   %s\n", record->object.c_str());
+  printf("outcome  %s\n", record->outcome.c_str());
+  if (!record->key_text.empty()) printf("key      %s\n", DirectKey::of(record->key_text).hex().c_str());
+  std::optional<std::string> hit = store->history("hit:" + record->object);
+  if (hit && strtoull(hit->c_str(), nullptr, 10) / 1000000000 >= record->when_s) puts("since    hit");
+  if (!record->why.empty()) {
+    puts("why it was compiled:");
+    std::string_view why = record->why;
+    while (!why.empty()) {
+      std::string_view line = why.substr(0, why.find('\n'));
+      why.remove_prefix(std::min(why.size(), line.size() + 1));
+      printf("  %.*s\n", static_cast<int>(line.size()), line.data());
+    }
+  }
+  return 0;
+}
+
+}  // namespace hpcc

@@ -1,0 +1,135 @@
+// `hpcc stats [--json]`, `hpcc -s`: counters of the last build and of all time. `hpcc -z` zeroes them.
+#include <cstdio>
+#include <string>
+
+#include "cmd/tool.h"
+
+namespace hpcc {
+namespace {
+
+using ull = unsigned long long;
+
+uint64_t get(const CounterValues& values, Counter counter) { return values.counters[static_cast<size_t>(counter)]; }
+
+std::string json_counters(const CounterValues& values) {
+  std::string out = "{";
+  for (size_t i = 0; i < static_cast<size_t>(Counter::kCount); ++i) {
+    if (i != 0) out += ",";
+    out += "\"" + std::string(counter_name(static_cast<Counter>(i))) + "\":" + std::to_string(values.counters[i]);
+  }
+  return out + "}";
+}
+
+std::string json_reasons(const CounterValues& values) {
+  std::string out;
+  for (size_t i = 1; i < static_cast<size_t>(Bypass::kCount); ++i) {
+    if (values.bypass[i] == 0) continue;
+    out += (out.empty() ? "\"" : ",\"") + std::string(bypass_name(static_cast<Bypass>(i))) +
+           "\":" + std::to_string(values.bypass[i]);
+  }
+  return "{" + out + "}";
+}
+
+void print_json(Store& store) {
+  const CounterValues all = store.totals(), last = store.last_build();
+  const StoreInfo info = store.info();
+  printf("{\"schema\":1,\"counters\":%s,\"bypass_reasons\":%s,\"since\":%llu,"
+         "\"last_build\":{\"counters\":%s,\"bypass_reasons\":%s,\"since\":%llu},"
+         "\"store\":{\"entries\":%llu,\"blobs\":%llu,\"size_bytes\":%llu,\"max_size_bytes\":%llu}}\n",
+         json_counters(all).c_str(), json_reasons(all).c_str(), static_cast<ull>(all.since_s), json_counters(last).c_str(),
+         json_reasons(last).c_str(), static_cast<ull>(last.since_s), static_cast<ull>(info.entry_count),
+         static_cast<ull>(info.blob_count), static_cast<ull>(info.size_bytes), static_cast<ull>(info.max_size_bytes));
+}
+
+std::string human_bytes(uint64_t bytes) {
+  char text[32];
+  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = static_cast<double>(bytes);
+  int unit = 0;
+  while (value >= 1024 && unit < 4) {
+    value /= 1024;
+    ++unit;
+  }
+  snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+  return text;
+}
+
+struct Row {
+  const char* label;
+  std::string all, last;
+};
+
+void print_rows(const std::vector<Row>& rows) {
+  for (const Row& row : rows) printf("  %-26s %14s %14s\n", row.label, row.last.c_str(), row.all.c_str());
+}
+
+std::string share(const CounterValues& values) {
+  uint64_t hits = get(values, Counter::kLocalHit) + get(values, Counter::kRemoteHit);
+  uint64_t all = hits + get(values, Counter::kLocalCompiled) + get(values, Counter::kRemoteCompiled);
+  char text[32];
+  if (all == 0) return "-";
+  snprintf(text, sizeof text, "%.1f %%", 100.0 * static_cast<double>(hits) / static_cast<double>(all));
+  return text;
+}
+
+std::string seconds(uint64_t ms) {
+  char text[32];
+  snprintf(text, sizeof text, "%llu.%llu s", static_cast<ull>(ms / 1000), static_cast<ull>(ms % 1000 / 100));
+  return text;
+}
+
+void print_text(Store& store) {
+  const CounterValues all = store.totals(), last = store.last_build();
+  auto row = [&](const char* label, Counter counter) {
+    return Row{label, std::to_string(get(all, counter)), std::to_string(get(last, counter))};
+  };
+  printf("  %-26s %14s %14s\n", "", "last build", "all time");
+  print_rows({row("hits", Counter::kLocalHit), row("compiled", Counter::kLocalCompiled),
+              {"hit rate", share(all), share(last)}, row("misses: new", Counter::kMissNoKey),
+              row("misses: inputs changed", Counter::kMissInputs), row("misses: recache", Counter::kMissRecache),
+              row("misses: blob gone", Counter::kMissBlob), row("compiled, not stored", Counter::kNotStored),
+              row("bypassed", Counter::kBypass), row("links recorded", Counter::kLinksRecorded), row("errors", Counter::kError),
+              row("corrupt items met", Counter::kCorrupt), row("evicted", Counter::kEvicted),
+              {"time saved", seconds(get(all, Counter::kTimeSavedMs)), seconds(get(last, Counter::kTimeSavedMs))}});
+  bool any = false;
+  for (size_t i = 1; i < static_cast<size_t>(Bypass::kCount); ++i) {
+    if (all.bypass[i] == 0) continue;
+    if (!any) puts("\n  not cached, by reason");
+    any = true;
+    std::string name = "  " + std::string(bypass_name(static_cast<Bypass>(i)));
+    print_rows({{name.c_str(), std::to_string(all.bypass[i]), std::to_string(last.bypass[i])}});
+  }
+  const StoreInfo info = store.info();
+  printf("\n  cache %s of %s, %llu entries, %llu blobs\n", human_bytes(info.size_bytes).c_str(),
+         human_bytes(info.max_size_bytes).c_str(), static_cast<ull>(info.entry_count), static_cast<ull>(info.blob_count));
+}
+
+}  // namespace
+
+int tool_stats(const Words& arguments) {
+  bool json = false;
+  for (const std::string& word : arguments) {
+    if (word == "--json") {
+      json = true;
+    } else {
+      puts("usage: hpcc stats [--json]\n\nCounters of the last build (compiles less than 5 minutes apart) and of all time.");
+      return word == "--help" ? 0 : 2;
+    }
+  }
+  std::string ignored;
+  ask_daemon("flush", &ignored);
+  std::unique_ptr<Store> store = open_store();
+  if (!store) return 1;
+  json ? print_json(*store) : print_text(*store);
+  return 0;
+}
+
+int tool_zero(const Words&) {
+  std::unique_ptr<Store> store = open_store();
+  if (!store) return 1;
+  store->zero_counters();
+  puts("counters are zero");
+  return 0;
+}
+
+}  // namespace hpcc

@@ -1,0 +1,258 @@
+#include "launcher/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "launcher/engine_link.h"
+#include "launcher/frame.h"
+#include "launcher/tracer.h"
+
+extern char** environ;
+
+namespace hpcc::launcher {
+namespace {
+
+constexpr size_t kCaptureLimit = 16u << 20;
+constexpr int kStoreDeadlineMs = 60000;
+
+volatile sig_atomic_t g_child = 0;  // signal handlers have no other way to know it
+
+void forward_signal(int number) {
+  if (g_child > 0) kill(g_child, number);
+}
+
+// A signal sent to this process alone (make, timeout, a CI runner) must reach the compiler, which then ends by itself.
+void install_signal_forwarding() {
+  struct sigaction action = {};
+  action.sa_handler = forward_signal;
+  action.sa_flags = SA_RESTART;
+  constexpr int kForwarded[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+  for (int number : kForwarded) {
+    struct sigaction old;
+    if (sigaction(number, nullptr, &old) == 0 && old.sa_handler != SIG_IGN) sigaction(number, &action, nullptr);
+  }
+}
+
+struct Plan {
+  uint32_t flags = 0;
+  char** argv = nullptr;
+};
+
+// argv[0], prefix words, the user's arguments, suffix words.
+bool decode_plan(Buffer& reply, char** argv, Plan* plan) {
+  frame::Reader in{reply.data(), reply.size()};
+  plan->flags = in.u32();
+  size_t own = 0;
+  while (argv[own]) ++own;
+  // Strings in the frame are not terminated: copy them. Size is bounded by the frame.
+  char* text = static_cast<char*>(malloc(reply.size() + 16));
+  char** words = static_cast<char**>(malloc((own + reply.size() / 4 + 8) * sizeof(char*)));
+  if (!text || !words) return false;
+  size_t n = 0;
+  words[n++] = argv[0];
+  for (int list = 0; list < 2; ++list) {
+    uint32_t count = in.u32();
+    for (uint32_t i = 0; i < count && !in.failed; ++i) {
+      uint32_t size = 0;
+      const char* word = in.string(&size);
+      if (!word) break;
+      memcpy(text, word, size);
+      text[size] = 0;
+      words[n++] = text;
+      text += size + 1;
+    }
+    if (list == 0) {
+      for (size_t i = 1; i < own; ++i) words[n++] = argv[i];
+    }
+  }
+  words[n] = nullptr;
+  plan->argv = words;
+  return !in.failed && in.at == in.size;
+}
+
+struct Pipe {
+  int read_end = -1, write_end = -1;
+  bool open() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return false;
+    read_end = ends[0];
+    write_end = ends[1];
+    return true;
+  }
+};
+
+struct Child {
+  pid_t pid = -1;
+  int pidfd = -1, listener = -1;
+  Pipe out, err;
+  bool traced = false;
+};
+
+[[noreturn]] void child_main(const char* driver, const Plan& plan, Child& child, int channel) {
+  if (plan.flags & frame::kCapture) {
+    dup2(child.out.write_end, 1);
+    dup2(child.err.write_end, 2);
+  }
+  if (plan.flags & frame::kTrace) {
+    int listener = install_listener();
+    char failed = 0;
+    if (listener >= 0) {
+      if (!send_descriptor(channel, listener)) _exit(125);
+      close(listener);
+    } else if (send(channel, &failed, 1, MSG_NOSIGNAL) != 1) {
+      _exit(125);
+    }
+  }
+  // A masqueraded compiler inside this one must not answer from the cache: its inputs would not be observed.
+  if (plan.flags & frame::kTrace) setenv("HPCC_DISABLE", "1", 1);
+  execv(driver, plan.argv);
+  int error = errno;
+  dprintf(2, "hpcc: cannot run %s: %s\n", driver, strerror(error));
+  _exit(error == ENOENT ? 127 : 126);
+}
+
+bool start_child(const char* driver, const Plan& plan, Child* child) {
+  if ((plan.flags & frame::kCapture) && !(child->out.open() && child->err.open())) return false;
+  int channel[2] = {-1, -1};
+  if (plan.flags & frame::kTrace && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0) return false;
+  child->pid = fork();
+  if (child->pid < 0) return false;
+  if (child->pid == 0) child_main(driver, plan, *child, channel[1]);
+  g_child = child->pid;
+  if (plan.flags & frame::kTrace) {
+    close(channel[1]);
+    child->listener = receive_descriptor(channel[0]);
+    child->traced = child->listener >= 0;
+    close(channel[0]);
+#ifdef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+    if (child->traced) ioctl(child->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, 1ul);
+#else
+    // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6: hand the processor over at once. Older kernels refuse it.
+    if (child->traced) ioctl(child->listener, _IOW('!', 4, uint64_t), 1ul);
+#endif
+  }
+  if (plan.flags & frame::kCapture) {
+    close(child->out.write_end);
+    close(child->err.write_end);
+  }
+  child->pidfd = static_cast<int>(syscall(SYS_pidfd_open, child->pid, 0));
+  return true;
+}
+
+// Copies what is there to our own stream and keeps it. False at the end of the pipe.
+bool pump(int from, int to, Buffer* keep) {
+  char chunk[16384];
+  ssize_t got = read(from, chunk, sizeof chunk);
+  if (got < 0) return errno == EINTR || errno == EAGAIN;
+  if (got == 0) return false;
+  keep->append(chunk, static_cast<size_t>(got));
+  write_all(to, chunk, static_cast<size_t>(got));
+  return true;
+}
+
+void drain(int fd, int to, Buffer* keep) {
+  if (fd < 0) return;
+  fcntl(fd, F_SETFL, O_NONBLOCK);
+  char chunk[16384];
+  ssize_t got;
+  while ((got = read(fd, chunk, sizeof chunk)) > 0) {
+    keep->append(chunk, static_cast<size_t>(got));
+    write_all(to, chunk, static_cast<size_t>(got));
+  }
+}
+
+// Serves notifications and output until the compiler has ended. Returns its wait status.
+int watch(Child& child, Tracer& tracer, Buffer* out, Buffer* err) {
+  enum { kListener, kPid, kOut, kErr, kCount };
+  struct pollfd fds[kCount] = {{child.listener, POLLIN, 0},
+                               {child.pidfd, POLLIN, 0},
+                               {child.out.read_end, POLLIN, 0},
+                               {child.err.read_end, POLLIN, 0}};
+  int status = 0;
+  for (;;) {
+    // Without a pidfd (before Linux 5.3) the end is noticed by asking now and then.
+    int ready = poll(fds, kCount, child.pidfd >= 0 ? -1 : 5);
+    if (ready < 0 && errno != EINTR) break;
+    if (fds[kListener].revents & POLLIN) {
+      if (!tracer.handle(child.listener)) fds[kListener].fd = -1;
+    } else if (fds[kListener].revents) {
+      fds[kListener].fd = -1;
+    }
+    if (fds[kOut].revents && !pump(child.out.read_end, 1, out)) fds[kOut].fd = -1;
+    if (fds[kErr].revents && !pump(child.err.read_end, 2, err)) fds[kErr].fd = -1;
+    if (child.pidfd < 0 || fds[kPid].revents) {
+      pid_t done = waitpid(child.pid, &status, child.pidfd < 0 ? WNOHANG : 0);
+      if (done == child.pid || (done < 0 && errno != EINTR)) break;
+    }
+    for (struct pollfd& fd : fds) fd.revents = 0;
+  }
+  g_child = 0;
+  drain(child.out.read_end, 1, out);
+  drain(child.err.read_end, 2, err);
+  return status;
+}
+
+void report(int engine, Tracer& tracer, const Child& child, const Plan& plan, int code, uint64_t started, uint64_t wall,
+            Buffer& out, Buffer& err) {
+  tracer.flush();
+  uint32_t flags = tracer.finish_flags();
+  if ((plan.flags & frame::kTrace) && !child.traced) flags |= frame::kUntraced;
+  if (out.truncated() || err.truncated()) flags |= frame::kTruncated;
+  char head[64];
+  frame::Writer writer{head, sizeof head};
+  writer.u32(static_cast<uint32_t>(code));
+  writer.u32(flags);
+  writer.u64(started);
+  writer.u64(wall);
+  Buffer payload(frame::kMaxLength);
+  uint32_t sizes[2] = {static_cast<uint32_t>(out.size()), static_cast<uint32_t>(err.size())};
+  bool ok = payload.append(head, writer.size) && payload.append(&sizes[0], 4) && payload.append(out.data(), sizes[0]) &&
+            payload.append(&sizes[1], 4) && payload.append(err.data(), sizes[1]);
+  if (!ok || !send_frame(engine, frame::Type::kFinish, payload.data(), payload.size())) return;
+  // A failed compile is only counted. After a good one the engine copies the outputs: build systems edit them at once.
+  if (code != 0) return;
+  frame::Type type;
+  Buffer reply(4096);
+  receive_frame(engine, &type, &reply, kStoreDeadlineMs);
+}
+
+}  // namespace
+
+int run_compiler(const char* driver, char** argv, int engine, Buffer& reply) {
+  Plan plan;
+  Child child;
+  if (!decode_plan(reply, argv, &plan)) {
+    execv(driver, argv);
+    return 126;
+  }
+  const uint64_t started = clock_ns(CLOCK_REALTIME), ticks = clock_ns(CLOCK_MONOTONIC);
+  install_signal_forwarding();
+  if (!start_child(driver, plan, &child)) {
+    execv(driver, argv);
+    return 126;
+  }
+  Tracer tracer((plan.flags & frame::kTrace) && child.traced ? engine : -1);
+  Buffer out(kCaptureLimit), err(kCaptureLimit);
+  int status = watch(child, tracer, &out, &err);
+  int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  report(engine, tracer, child, plan, code, started, clock_ns(CLOCK_MONOTONIC) - ticks, out, err);
+  close(engine);
+  if (WIFSIGNALED(status)) {
+    signal(WTERMSIG(status), SIG_DFL);
+    raise(WTERMSIG(status));
+  }
+  return code;
+}
+
+}  // namespace hpcc::launcher

@@ -1,0 +1,53 @@
+// The tracer: sees every path a compiler's process tree opens, stats, probes, executes or changes, by a seccomp
+// user-notification listener. It looks at each path itself just before the system call goes on and streams what it saw to
+// the engine as frame::Type::kEvents. x86_64 and aarch64.
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "launcher/frame.h"
+#include "launcher/sys.h"
+
+namespace hpcc::launcher {
+
+// In the child, before exec: installs the filter and returns the listener (a descriptor), or -1 (errno set).
+int install_listener();
+// In the child: sends a descriptor over a socket; in the parent: receives it, -1 when the child could not.
+bool send_descriptor(int socket, int fd);
+int receive_descriptor(int socket);
+
+class Tracer {
+ public:
+  // `engine` is where events go; -1 (or a peer that fails later) turns recording off, the compile goes on.
+  explicit Tracer(int engine);
+
+  // Handles one notification that poll() announced. False when the listener is of no more use.
+  bool handle(int listener);
+  // Records a path as `op` would see it; `pid` for relative paths once some process changed its directory.
+  void record(frame::Op op, pid_t pid, int dirfd, const char* path);
+  void flush();
+
+  uint32_t finish_flags() const { return flags_; }  // frame::kForeign, kNetwork, kUntraced
+  bool recording() const { return engine_ >= 0; }
+
+ private:
+  struct Call;
+  void observe(const Call& call);
+  void observe_open(const Call& call, uint64_t path, int dirfd, uint64_t open_flags);
+  void observe_path(frame::Op op, const Call& call, int dirfd, uint64_t path);
+  bool read_path(pid_t pid, uint64_t address, Path* out);
+  bool seen(uint64_t hash);
+
+  int engine_;
+  uint32_t flags_ = 0;
+  bool directory_changed_ = false;
+  size_t seen_count_ = 0;
+  size_t used_ = 0;
+  static constexpr size_t kSeenSlots = 16384;
+  static constexpr size_t kBufferBytes = 64 * 1024;
+  uint64_t* seen_;  // open addressing; when three quarters are used, later repeats are sent again
+  char* buffer_;
+};
+
+}  // namespace hpcc::launcher

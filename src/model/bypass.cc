@@ -1,0 +1,35 @@
+#include "model/invocation.h"
+
+namespace hpcc {
+
+std::string_view bypass_name(Bypass reason) {
+  switch (reason) {
+    case Bypass::kNone: return "none";
+    case Bypass::kNoSource: return "no_source";
+    case Bypass::kLink: return "link";
+    case Bypass::kPreprocess: return "preprocess";
+    case Bypass::kSeveralSources: return "several_sources";
+    case Bypass::kStdin: return "stdin";
+    case Bypass::kUnknownOption: return "unknown_option";
+    case Bypass::kUnsupportedOption: return "unsupported_option";
+    case Bypass::kUnsupportedLanguage: return "unsupported_language";
+    case Bypass::kUnsupportedEnv: return "unsupported_environment";
+    case Bypass::kBadCommand: return "bad_command";
+    case Bypass::kOutputSpecial: return "output_special";
+    case Bypass::kOutputStdout: return "output_stdout";
+    case Bypass::kUnknownCompiler: return "unknown_compiler";
+    case Bypass::kDisabled: return "disabled";
+    case Bypass::kUntraced: return "untraced";
+    case Bypass::kVolatileInput: return "volatile_input";
+    case Bypass::kInputChanged: return "input_changed";
+    case Bypass::kTimeMacro: return "time_macro";
+    case Bypass::kOutputMissing: return "output_missing";
+    case Bypass::kOutputTooLarge: return "output_too_large";
+    case Bypass::kStoreError: return "store_error";
+    case Bypass::kImageMode: return "image_mode";
+    case Bypass::kCount: break;
+  }
+  return "invalid";
+}
+
+}  // namespace hpcc
