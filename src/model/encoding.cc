@@ -1,7 +1,7 @@
 // Canonical encodings of Manifest and CompileResult. Grammar (little-endian; text16/text32 = length, bytes):
 //   manifest := u8 version=1, u32 n, input*n, u32 n, absent*n, u32 n, group*n
 //   path     := u8 anchor, text16
-//   input    := path, u8 kind, digest[32]            strictly ascending by (path, kind); digest zero for a directory
+//   input    := path, u8 kind, digest[32]            strictly ascending by (path, kind); digest zero where the kind has none
 //   absent   := path, names, names                   strictly ascending by path; names, then checked names
 //   names    := u32 n, text16*n                      strictly ascending
 //   group    := u8 by, u32 n, (u32 input, u32 class)*n   inputs ascend, classes are numbered by first use; groups ascend
@@ -29,8 +29,10 @@ bool input_less(const Input& a, const Input& b) {
   return a.kind < b.kind;
 }
 
+bool has_digest(InputKind kind) { return kind != InputKind::kDirectory && kind != InputKind::kNotLink; }
+
 bool same_input(const Input& a, const Input& b) {
-  return a.path == b.path && a.kind == b.kind && (a.kind == InputKind::kDirectory || a.digest == b.digest);
+  return a.path == b.path && a.kind == b.kind && (!has_digest(a.kind) || a.digest == b.digest);
 }
 
 bool group_less(const IdentityGroup& a, const IdentityGroup& b) {
@@ -101,7 +103,7 @@ Manifest canonical(const Manifest& manifest) {
   for (uint32_t old : order) {
     const Input& input = manifest.inputs[old];
     if (out.inputs.empty() || !same_input(out.inputs.back(), input)) out.inputs.push_back(input);
-    if (input.kind == InputKind::kDirectory) out.inputs.back().digest = {};
+    if (!has_digest(input.kind)) out.inputs.back().digest = {};
     new_index[old] = static_cast<uint32_t>(out.inputs.size() - 1);
   }
   out.absents = canonical_absents(manifest.absents);
@@ -155,7 +157,7 @@ void read_inputs(ByteReader& in, std::vector<Input>& inputs) {
     if (kind > static_cast<uint8_t>(InputKind::kNotLink)) in.fail();
     input.kind = static_cast<InputKind>(kind);
     read_digest(in, input.digest);
-    if (input.kind == InputKind::kDirectory && input.digest != BlobDigest{}) in.fail();
+    if (!has_digest(input.kind) && input.digest != BlobDigest{}) in.fail();
     if (i > 0 && !input_less(inputs[i - 1], input)) in.fail();
   }
 }

@@ -12,7 +12,7 @@
 namespace hpcc::store {
 namespace {
 
-constexpr size_t kCompressFrom = 16 * 1024;   // smaller blobs stay raw
+constexpr size_t kCompressFrom = 32 * 1024;   // smaller blobs stay raw: a hit on one costs half as much
 constexpr size_t kSampleBytes = 128 * 1024;   // a large file is compressed when its start is worth it
 constexpr size_t kWholeBytes = 4u << 20;      // up to here a blob is handled in one piece
 constexpr size_t kChunkBytes = 64 * 1024;

@@ -18,7 +18,8 @@ class Blobs {
   // A blob written under a temporary name. Gone with this object unless placed.
   class Staged {
    public:
-    Staged(Staged&& other) noexcept : temporary_(std::move(other.temporary_)) { other.temporary_.clear(); record = other.record; compressed = other.compressed; }
+    Staged(Staged&& other) noexcept
+        : record(other.record), compressed(other.compressed), temporary_(std::exchange(other.temporary_, {})) {}
     Staged& operator=(Staged&&) = delete;
     ~Staged();
     BlobRecord record;

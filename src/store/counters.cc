@@ -106,7 +106,7 @@ void Counters::add(size_t total_word, size_t build_word, uint64_t n) {
   const uint64_t now = now_ns_();
   change([&](uint64_t* words) {
     uint64_t last = word(words, kLastUseWord).load(std::memory_order_relaxed);
-    const uint64_t idle = now > last ? now - last : 0;
+    const uint64_t idle = now > last ? now - last : last - now;  // a clock that was set back ends a build, too
     if (idle > kBuildGapNs && word(words, kLastUseWord).compare_exchange_strong(last, now)) {
       for (size_t i = 0; i < 2 * kRoom; ++i) word(words, kBuildAt + i).store(0, std::memory_order_relaxed);
       word(words, kBuildSinceWord).store(now / 1000000000);

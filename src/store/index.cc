@@ -76,7 +76,9 @@ Result<std::vector<Entry>> Index::find(const DirectKey& key) {
 void Index::remove_damaged(const DirectKey& key, uint64_t sequence, uint32_t interned) {
   if (!remove(key, sequence).ok() || interned == 0) return;
   auto write = begin_write();
-  if (write.ok()) write->files->interner.drop(write->files->table, interned);
+  if (!write.ok()) return;
+  write->files->interner.drop(write->files->table, interned);
+  if (!commit(*write).ok()) return;  // counted again by the next writer
 }
 
 std::optional<BlobRecord> Index::blob(const BlobDigest& digest) {
@@ -241,7 +243,7 @@ Status Index::insert_blob(Write& write, const BlobRecord& blob) {
 
 Status Index::forget_blob(const BlobDigest& digest, const std::function<bool()>& remove_file) {
   TRY_ASSIGN(Write write, begin_write());
-  if (!remove_file()) return {};
+  if (!remove_file()) return commit(write);
   Table& table = write.files->table;
   Status status;
   table.find(SlotKind::kBlob, digest.bytes, [&](uint64_t position, const Slot& slot) {

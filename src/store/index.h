@@ -97,6 +97,7 @@ class Index {
   Result<FilesPtr> open_files() const;
   Result<FilesPtr> create_files(uint64_t capacity) const;
   Status publish(const FilesPtr& files);
+  void discard(uint64_t generation) const;
   bool is_current(const FilesPtr& files) const;
   FilesPtr held() const;
   FilesPtr current();

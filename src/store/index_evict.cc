@@ -35,7 +35,10 @@ std::vector<Victim> slots_by_age(const Table& table, std::initializer_list<SlotK
 Result<uint64_t> Index::evict(uint64_t limit_bytes, uint64_t target_bytes,
                               const std::function<void(const BlobDigest&)>& remove_file) {
   TRY_ASSIGN(Write write, begin_write());
-  if (write.stats.size_bytes <= limit_bytes) return uint64_t{0};
+  if (write.stats.size_bytes <= limit_bytes) {
+    TRY(commit(write));
+    return uint64_t{0};
+  }
   Table& table = write.files->table;
   const std::vector<Victim> all = slots_by_age(table, {SlotKind::kEntry, SlotKind::kBlob});
   uint64_t size = 0, count = 0;
@@ -124,7 +127,7 @@ Status Index::compact() {
   TRY_ASSIGN(Write write, begin_write());
   const uint64_t base = write.files->table.header().log_base_bytes;
   // Interned records nobody names any more are not counted as dead: a log that has doubled is worth a look, too.
-  if (write.stats.dead_bytes < kDeadBytes && write.files->log.size_bytes() < 2 * base + kDeadBytes) return {};
+  if (write.stats.dead_bytes < kDeadBytes && write.files->log.size_bytes() < 2 * base + kDeadBytes) return commit(write);
   TRY(compact_now(write));
   return commit(write);
 }
@@ -141,10 +144,14 @@ Status Index::compact_now(Write& write) {
   TRY_ASSIGN(FilesPtr fresh, create_files(write.files->table.header().capacity));
   TableStats stats = fresh->table.read_stats();
   stats.last_stamp = write.stats.last_stamp;
-  TRY(compact_into(write, *fresh, stats));
-  TRY(fresh->table.set_log_base(fresh->log.size_bytes()));
-  TRY(fresh->table.write_stats(stats));
-  TRY(publish(fresh));
+  Status status = compact_into(write, *fresh, stats);
+  if (status.ok()) status = fresh->table.set_log_base(fresh->log.size_bytes());
+  if (status.ok()) status = fresh->table.write_stats(stats);
+  if (status.ok()) status = publish(fresh);
+  if (!status.ok()) {
+    discard(fresh->log.generation());
+    return status;
+  }
   write.files = fresh;
   write.stats = stats;
   return {};

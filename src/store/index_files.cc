@@ -11,6 +11,7 @@ namespace hpcc::store {
 namespace {
 
 constexpr int64_t kLockTimeoutMs = 10000;
+constexpr size_t kKeptBytes = 64u << 20;  // a larger damaged table is not kept
 
 std::string log_name(uint64_t generation) { return "index/log-" + std::to_string(generation); }
 
@@ -22,8 +23,11 @@ void set_aside(const std::string& place) {
     remove_tree(first);
     ::rename(second.c_str(), first.c_str());
   }
-  const std::string& free_name = ::lstat(first.c_str(), &st) == 0 ? second : first;
-  if (::rename((place + "/index").c_str(), free_name.c_str()) != 0) remove_tree(place + "/index");
+  const std::string& name = ::lstat(first.c_str(), &st) == 0 ? second : first;
+  if (::rename((place + "/index").c_str(), name.c_str()) != 0) return remove_tree(place + "/index");
+  // Who has the table open learns from its link count that it is no more: so what is kept is a copy.
+  auto table = read_small_file(AT_FDCWD, (name + "/table").c_str(), kKeptBytes);
+  if (!table.ok() || !replace_file(AT_FDCWD, name + "/table", *table).ok()) ::unlink((name + "/table").c_str());
 }
 
 // Whatever a killed process left while it made new files.
@@ -50,7 +54,10 @@ Result<std::unique_ptr<Index>> Index::open(const std::string& place, IndexHooks 
   } else {
     return std::move(lock).error();
   }
-  if (!files.ok()) TRY(index->begin_write());
+  if (!files.ok()) {
+    TRY_ASSIGN(Write write, index->begin_write());
+    TRY(index->commit(write));
+  }
   return index;
 }
 
@@ -91,11 +98,20 @@ Result<Index::FilesPtr> Index::create_files(uint64_t capacity) const {
   const uint64_t generation = realtime_ns();
   constexpr int kFlags = O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW;
   TRY_ASSIGN(Fd log_fd, open_at(AT_FDCWD, path(log_name(generation)).c_str(), kFlags | O_EXCL));
-  TRY_ASSIGN(Log log, Log::create(std::move(log_fd), generation));
-  TRY_ASSIGN(Fd table_fd, open_at(AT_FDCWD, path("index/table.new").c_str(), kFlags));
+  auto log = Log::create(std::move(log_fd), generation);
+  auto table_fd = open_at(AT_FDCWD, path("index/table.new").c_str(), kFlags);
   TableStats stats;
-  TRY_ASSIGN(Table table, Table::create(std::move(table_fd), {.capacity = capacity, .log_generation = generation}, {}, stats));
-  return FilesPtr(new Files{std::move(table), std::move(log), {}});
+  const TableHeader header{.capacity = capacity, .log_generation = generation};
+  auto table = table_fd.ok() ? Table::create(std::move(*table_fd), header, {}, stats) : Result<Table>(table_fd.error());
+  if (log.ok() && table.ok()) return FilesPtr(new Files{std::move(*table), std::move(*log), {}});
+  discard(generation);
+  return log.ok() ? std::move(table).error() : std::move(log).error();
+}
+
+// Takes away new files that are not to be used: a full disk needs the room.
+void Index::discard(uint64_t generation) const {
+  ::unlink(path("index/table.new").c_str());
+  ::unlink(path(log_name(generation)).c_str());
 }
 
 // Makes index/table.new the index.
@@ -122,12 +138,12 @@ Index::FilesPtr Index::held() const {
 // The files as they are now, for a reader; null when there are none and none can be made.
 Index::FilesPtr Index::current() {
   FilesPtr files = held();
-  if (is_current(files)) return files;
+  if (files && files->table.is_linked()) return files;
   auto opened = open_files();
   if (!opened.ok()) {
     if (read_only_) return nullptr;
     auto write = begin_write();
-    return write.ok() ? write->files : nullptr;
+    return write.ok() && commit(*write).ok() ? write->files : nullptr;
   }
   std::lock_guard lock(files_mutex_);
   files_ = *opened;
@@ -176,6 +192,15 @@ Result<Index::Write> Index::begin_write(size_t new_slots) {
     files = held();
   }
   Write write{std::move(threads), std::move(processes), files, files->table.read_stats()};
+  if (files->table.is_marked()) {
+    const TableStats counted = files->table.count_all();
+    write.stats = {.used_slots = std::max(counted.used_slots, write.stats.used_slots),
+                   .entry_count = counted.entry_count, .blob_count = counted.blob_count,
+                   .history_count = counted.history_count, .size_bytes = counted.size_bytes,
+                   .last_stamp = std::max(counted.last_stamp, write.stats.last_stamp),
+                   .dead_bytes = write.stats.dead_bytes};
+  }
+  TRY(files->table.mark_writing());
   if (write.files->table.is_crowded(write.stats.used_slots + new_slots)) TRY(grow(write, new_slots));
   return write;
 }
@@ -186,14 +211,17 @@ Status Index::start_anew() {
   hooks_.each_blob([&](const BlobRecord& blob) { blobs.push_back(blob); });
   TRY_ASSIGN(FilesPtr files, create_files(Table::capacity_for(blobs.size())));
   TableStats stats = files->table.read_stats();
+  Status status;
   for (const BlobRecord& blob : blobs) {
     const Slot slot = blob_slot(blob);
-    TRY(files->table.insert(slot, stats));
+    if (status.ok()) status = files->table.insert(slot, stats);
     Table::count(slot, stats);
   }
   stats.last_stamp = std::min(stats.last_stamp, hooks_.now_ns());
-  TRY(files->table.write_stats(stats));
-  return publish(files);
+  if (status.ok()) status = files->table.write_stats(stats);
+  if (status.ok()) status = publish(files);
+  if (!status.ok()) discard(files->log.generation());
+  return status;
 }
 
 // Another table with the same slots and more room. The log stays.
@@ -205,7 +233,13 @@ Status Index::grow(Write& write, size_t new_slots) {
   if ((slots.size() + new_slots) * 10 >= header.capacity * 9) return Error{Code::kLimit, "the index table is full"};
   constexpr int kFlags = O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW;
   TRY_ASSIGN(Fd table_fd, open_at(AT_FDCWD, path("index/table.new").c_str(), kFlags));
-  TRY_ASSIGN(Table table, Table::create(std::move(table_fd), header, slots, write.stats));
+  auto made = Table::create(std::move(table_fd), header, slots, write.stats);
+  if (made.ok()) TRY(made->mark_writing());
+  if (!made.ok()) {
+    ::unlink(path("index/table.new").c_str());
+    return std::move(made).error();
+  }
+  Table table = std::move(*made);
   TRY_ASSIGN(Fd log_fd, open_at(AT_FDCWD, path(log_name(header.log_generation)).c_str(), O_RDWR | O_NOFOLLOW));
   TRY_ASSIGN(Log log, Log::open(std::move(log_fd), header.log_generation));
   write.files = FilesPtr(new Files{std::move(table), std::move(log), {}});

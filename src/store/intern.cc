@@ -15,8 +15,6 @@ constexpr size_t kGapBytes = 4096;
 constexpr size_t kLongestRecord = 8 * 1024;  // a path, a digest and their frame, generously
 constexpr uint8_t kInputTag = 1, kDirectoryTag = 2;
 
-SlotKey key_of(std::string_view payload) { return BlobDigest::of(payload).bytes; }
-
 }  // namespace
 
 std::string encode_interned_input(const Input& input) {
@@ -37,7 +35,9 @@ std::string encode_interned_directory(const AnchoredPath& path) {
   return out.take();
 }
 
-std::optional<Interned> decode_interned(std::string_view payload) {
+uint64_t interned_check(const RecordDigest& digest) { return ByteReader(digest.view()).u64(); }
+
+std::optional<Interned> decode_interned(std::string_view payload, const RecordDigest& digest) {
   ByteReader in(payload);
   Interned item;
   const uint8_t tag = in.u8(), anchor = in.u8();
@@ -47,15 +47,15 @@ std::optional<Interned> decode_interned(std::string_view payload) {
   item.input.kind = InputKind::kDirectory;
   if (!item.is_directory) {
     const uint8_t kind = in.u8();
-    if (kind > static_cast<uint8_t>(InputKind::kLink)) return std::nullopt;
+    if (kind > static_cast<uint8_t>(InputKind::kNotLink)) return std::nullopt;
     item.input.kind = static_cast<InputKind>(kind);
-    std::string_view digest = in.raw(item.input.digest.bytes.size());
+    std::string_view content = in.raw(item.input.digest.bytes.size());
     if (!in.ok()) return std::nullopt;
-    memcpy(item.input.digest.bytes.data(), digest.data(), digest.size());
+    memcpy(item.input.digest.bytes.data(), content.data(), content.size());
   }
   if (in.remaining() == 0 || in.remaining() > limits::kPathBytes) return std::nullopt;
   item.input.path.path = in.raw(in.remaining());
-  item.check = check64(payload);
+  item.check = interned_check(digest);
   return item;
 }
 
@@ -66,7 +66,7 @@ class WindowReader {
  public:
   explicit WindowReader(const Log& log) : log_(log) {}
 
-  std::optional<std::string_view> read(const std::vector<uint32_t>& ids, size_t i) {
+  std::optional<Log::Record> read(const std::vector<uint32_t>& ids, size_t i) {
     if (!covers(ids[i], Log::kRecordHeaderBytes)) load(ids, i);
     auto size = Log::framed_bytes(at(ids[i]));
     if (!size || *size > kLongestRecord) return std::nullopt;
@@ -99,19 +99,19 @@ class WindowReader {
 
 }  // namespace
 
-Result<std::vector<std::pair<SlotKey, Interned>>> Interner::load(const Log& log, const std::vector<uint32_t>& ids,
+Result<std::vector<std::pair<RecordDigest, Interned>>> Interner::load(const Log& log, const std::vector<uint32_t>& ids,
                                                                  uint32_t& damaged) {
-  std::vector<std::pair<SlotKey, Interned>> loaded;
+  std::vector<std::pair<RecordDigest, Interned>> loaded;
   loaded.reserve(ids.size());
   WindowReader window(log);
   for (size_t i = 0; i < ids.size(); ++i) {
-    auto payload = window.read(ids, i);
-    auto item = payload ? decode_interned(*payload) : std::nullopt;
+    auto record = window.read(ids, i);
+    auto item = record ? decode_interned(record->payload, record->digest) : std::nullopt;
     if (!item) {
       damaged = ids[i];
       return Error{Code::kCorrupt, "an interned record of the index is damaged"};
     }
-    loaded.emplace_back(key_of(*payload), std::move(*item));
+    loaded.emplace_back(record->digest, std::move(*item));
   }
   return loaded;
 }
@@ -147,52 +147,60 @@ Status Interner::fetch(const Log& log, const std::vector<uint32_t>& ids,
   }
 }
 
-Result<std::vector<uint32_t>> Interner::intern(Table& table, Log& log, TableStats& stats,
-                                               const std::vector<std::string>& payloads) {
-  std::vector<uint32_t> ids(payloads.size());
+Result<std::vector<Interner::Place>> Interner::intern(Table& table, Log& log, TableStats& stats,
+                                                      const std::vector<std::string>& payloads) {
+  std::vector<Place> places(payloads.size());
   std::vector<size_t> fresh;
-  std::vector<SlotKey> keys(payloads.size());
   std::string batch;
   for (size_t i = 0; i < payloads.size(); ++i) {
-    keys[i] = key_of(payloads[i]);
-    {
-      std::shared_lock lock(mutex_);
-      if (auto it = by_key_.find(keys[i]); it != by_key_.end()) {
-        ids[i] = it->second;
-        continue;
-      }
+    places[i].digest = RecordDigest::of(payloads[i]);
+    if (find_cached(places[i])) continue;
+    if (find_stored(table, log, payloads[i], places[i])) {
+      TRY(remember(places[i], payloads[i]));
+      continue;
     }
-    bool known = false;
-    table.find(SlotKind::kIntern, keys[i], [&](uint64_t, const Slot& slot) {
-      auto payload = log.read(RecordKind::kIntern, slot.where, slot.length);
-      known = payload.ok() && *payload == payloads[i];
-      ids[i] = slot.where;
-      return !known;
-    });
-    if (!known) {
-      ids[i] = static_cast<uint32_t>(batch.size() / Log::kUnit);  // relative until the batch has its place
-      batch += Log::frame(RecordKind::kIntern, payloads[i]);
-      fresh.push_back(i);
-    } else if (auto item = decode_interned(payloads[i])) {
-      std::unique_lock lock(mutex_);
-      make_room(1);
-      add(ids[i], keys[i], std::move(*item));
-    }
+    places[i].id = static_cast<uint32_t>(batch.size() / Log::kUnit);  // relative until the batch has its place
+    batch += Log::frame(RecordKind::kIntern, payloads[i]);
+    fresh.push_back(i);
   }
-  if (fresh.empty()) return ids;
+  if (fresh.empty()) return places;
   TRY_ASSIGN(const uint32_t start, log.append(batch));
   for (size_t i : fresh) {
-    ids[i] += start;
-    Slot slot{.kind = SlotKind::kIntern, .key = keys[i], .where = ids[i]};
+    places[i].id += start;
+    Slot slot{.kind = SlotKind::kIntern, .key = places[i].digest.bytes, .where = places[i].id};
     slot.length = static_cast<uint32_t>(payloads[i].size());
     TRY(table.insert(slot, stats));
-    auto item = decode_interned(payloads[i]);
-    if (!item) return Error{Code::kInvalid, "a path of the manifest is malformed"};
-    std::unique_lock lock(mutex_);
-    make_room(1);
-    add(ids[i], keys[i], std::move(*item));
+    TRY(remember(places[i], payloads[i]));
   }
-  return ids;
+  return places;
+}
+
+bool Interner::find_cached(Place& place) {
+  std::shared_lock lock(mutex_);
+  auto it = by_digest_.find(place.digest);
+  if (it == by_digest_.end()) return false;
+  place.id = it->second;
+  return true;
+}
+
+bool Interner::find_stored(const Table& table, const Log& log, std::string_view payload, Place& place) {
+  bool found = false;
+  table.find(SlotKind::kIntern, place.digest.bytes, [&](uint64_t, const Slot& slot) {
+    auto stored = log.read(RecordKind::kIntern, slot.where, slot.length);
+    found = stored.ok() && *stored == payload;
+    place.id = slot.where;
+    return !found;
+  });
+  return found;
+}
+
+Status Interner::remember(const Place& place, std::string_view payload) {
+  auto item = decode_interned(payload, place.digest);
+  if (!item) return Error{Code::kInvalid, "a path of the manifest is malformed"};
+  std::unique_lock lock(mutex_);
+  make_room(1);
+  add(place.id, place.digest, std::move(*item));
+  return {};
 }
 
 void Interner::drop(Table& table, uint32_t id) {
@@ -205,18 +213,18 @@ void Interner::drop(Table& table, uint32_t id) {
   }
   std::unique_lock lock(mutex_);
   by_id_.erase(id);
-  std::erase_if(by_key_, [&](const auto& item) { return item.second == id; });
+  std::erase_if(by_digest_, [&](const auto& item) { return item.second == id; });
 }
 
 void Interner::make_room(size_t count) {
   if (by_id_.size() + count <= kCached) return;
   by_id_.clear();
-  by_key_.clear();
+  by_digest_.clear();
 }
 
-void Interner::add(uint32_t id, const SlotKey& key, Interned item) {
+void Interner::add(uint32_t id, const RecordDigest& digest, Interned item) {
   by_id_.insert_or_assign(id, std::move(item));
-  by_key_.insert_or_assign(key, id);
+  by_digest_.insert_or_assign(digest, id);
 }
 
 }  // namespace hpcc::store

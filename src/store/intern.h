@@ -24,35 +24,36 @@ struct Interned {
 
 std::string encode_interned_input(const Input& input);
 std::string encode_interned_directory(const AnchoredPath& path);
-std::optional<Interned> decode_interned(std::string_view payload);
+std::optional<Interned> decode_interned(std::string_view payload, const RecordDigest& digest);
+uint64_t interned_check(const RecordDigest& digest);
 
 class Interner {
  public:
   // Calls each(i, item) for every id. kCorrupt when one is not a whole record; then `damaged` names it.
   Status fetch(const Log& log, const std::vector<uint32_t>& ids,
                const std::function<void(size_t, const Interned&)>& each, uint32_t& damaged);
-  // Ids of the payloads, written where they are not in the log yet.
-  Result<std::vector<uint32_t>> intern(Table& table, Log& log, TableStats& stats,
+  // Where the payloads are, written when they are not in the log yet.
+  struct Place {
+    uint32_t id = 0;
+    RecordDigest digest;
+  };
+  Result<std::vector<Place>> intern(Table& table, Log& log, TableStats& stats,
                                        const std::vector<std::string>& payloads);
   // Forgets a damaged record, so that the next put writes it anew.
   void drop(Table& table, uint32_t id);
 
  private:
-  struct KeyHash {
-    size_t operator()(const SlotKey& key) const {
-      size_t hash;
-      memcpy(&hash, key.data(), sizeof hash);
-      return hash;
-    }
-  };
-  static Result<std::vector<std::pair<SlotKey, Interned>>> load(const Log& log, const std::vector<uint32_t>& ids,
+  static Result<std::vector<std::pair<RecordDigest, Interned>>> load(const Log& log, const std::vector<uint32_t>& ids,
                                                                 uint32_t& damaged);
+  bool find_cached(Place& place);
+  static bool find_stored(const Table& table, const Log& log, std::string_view payload, Place& place);
+  Status remember(const Place& place, std::string_view payload);
   void make_room(size_t count);
-  void add(uint32_t id, const SlotKey& key, Interned item);
+  void add(uint32_t id, const RecordDigest& digest, Interned item);
 
   std::shared_mutex mutex_;
   std::unordered_map<uint32_t, Interned> by_id_;
-  std::unordered_map<SlotKey, uint32_t, KeyHash> by_key_;
+  std::unordered_map<RecordDigest, uint32_t, DigestHash> by_digest_;
 };
 
 }  // namespace hpcc::store

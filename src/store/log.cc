@@ -1,6 +1,7 @@
 #include "store/log.h"
 
 #include <cerrno>
+#include <cstring>
 
 #include "base/limits.h"
 #include "model/codec.h"
@@ -19,12 +20,21 @@ std::string encode_header(uint64_t generation) {
   return out.take();
 }
 
+// What a record carries to show that it is whole: its payload's digest, its kind and its length in one number.
+uint64_t record_check(const RecordDigest& digest, RecordKind kind, size_t size) {
+  uint64_t check;
+  memcpy(&check, digest.bytes.data(), sizeof check);
+  return check ^ (static_cast<uint64_t>(kind) << 56) ^ (uint64_t{size} << 20);
+}
+
 size_t padded(size_t size) { return (size + Log::kUnit - 1) / Log::kUnit * Log::kUnit; }
 
 }  // namespace
 
 Result<Log> Log::open(Fd fd, uint64_t generation) {
   char bytes[kHeaderBytes];
+  struct stat st;
+  if (::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) return Error{Code::kCorrupt, "the index log is not a file"};
   const ssize_t n = pread_some(fd.get(), bytes, sizeof bytes, 0);
   if (n < 0) return errno_error("cannot read the index log");
   if (std::string_view(bytes, static_cast<size_t>(n)) != encode_header(generation)) {
@@ -44,7 +54,7 @@ std::string Log::frame(RecordKind kind, std::string_view payload) {
   out.u32(static_cast<uint32_t>(payload.size()));
   out.u8(static_cast<uint8_t>(kind));
   out.raw({"\0\0\0", 3});
-  out.u64(check64(out.bytes(), payload));
+  out.u64(record_check(RecordDigest::of(payload), kind, payload.size()));
   out.raw(payload);
   std::string framed = out.take();
   framed.resize(padded(framed.size()));
@@ -56,16 +66,17 @@ std::optional<size_t> Log::framed_bytes(std::string_view bytes) {
   return padded(kRecordHeaderBytes + ByteReader(bytes).u32());
 }
 
-std::optional<std::string_view> Log::unframe(RecordKind kind, std::string_view bytes) {
+std::optional<Log::Record> Log::unframe(RecordKind kind, std::string_view bytes) {
   ByteReader in(bytes);
   const uint32_t size = in.u32();
   const uint8_t found_kind = in.u8();
-  in.raw(3);
+  const bool padding_is_zero = in.raw(3) == std::string_view("\0\0\0", 3);
   const uint64_t check = in.u64();
-  std::string_view payload = in.raw(size);
-  if (!in.ok() || found_kind != static_cast<uint8_t>(kind)) return std::nullopt;
-  if (check64(bytes.substr(0, 8), payload) != check) return std::nullopt;
-  return payload;
+  const std::string_view payload = in.raw(size);
+  if (!in.ok() || !padding_is_zero || found_kind != static_cast<uint8_t>(kind)) return std::nullopt;
+  Record record{payload, RecordDigest::of(payload)};
+  if (record_check(record.digest, kind, size) != check) return std::nullopt;
+  return record;
 }
 
 Result<uint32_t> Log::append(std::string_view framed) {
@@ -89,8 +100,8 @@ Result<std::string> Log::read(RecordKind kind, uint32_t where, uint32_t payload_
   const ssize_t n = read_raw(bytes.data(), bytes.size(), where);
   if (n < 0) return errno_error("cannot read the index log");
   bytes.resize(static_cast<size_t>(n));
-  auto payload = unframe(kind, bytes);
-  if (!payload || payload->size() != payload_bytes) return Error{Code::kCorrupt, "a record of the index is damaged"};
+  auto record = unframe(kind, bytes);
+  if (!record || record->payload.size() != payload_bytes) return Error{Code::kCorrupt, "a record of the index is damaged"};
   bytes.erase(0, kRecordHeaderBytes);
   return bytes;
 }

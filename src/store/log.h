@@ -8,11 +8,14 @@
 #include <string>
 #include <string_view>
 
+#include "model/digest.h"
 #include "store/io.h"
 
 namespace hpcc::store {
 
 enum class RecordKind : uint8_t { kEntry = 1, kIntern = 2, kHistory = 3 };
+
+using RecordDigest = TaggedDigest<struct RecordTag>;
 
 class Log {
  public:
@@ -25,8 +28,12 @@ class Log {
 
   // A record as it stands in the file, padding included.
   static std::string frame(RecordKind kind, std::string_view payload);
-  // The payload of the record at the start of `bytes`, when all of it is there and whole.
-  static std::optional<std::string_view> unframe(RecordKind kind, std::string_view bytes);
+  // The record at the start of `bytes`, when all of it is there and whole.
+  struct Record {
+    std::string_view payload;
+    RecordDigest digest;  // of the payload
+  };
+  static std::optional<Record> unframe(RecordKind kind, std::string_view bytes);
   // Length of the whole record at the start of `bytes`, by its header alone.
   static std::optional<size_t> framed_bytes(std::string_view bytes);
 

@@ -126,18 +126,18 @@ Result<std::string> pack_entry(Packer& to, const DirectKey& key, const ManifestD
   payloads.reserve(entry.manifest.inputs.size() + entry.manifest.absents.size());
   for (const Input& input : entry.manifest.inputs) payloads.push_back(encode_interned_input(input));
   for (const AbsentSet& set : entry.manifest.absents) payloads.push_back(encode_interned_directory(set.directory));
-  TRY_ASSIGN(const std::vector<uint32_t> ids, to.interner.intern(to.table, to.log, to.stats, payloads));
+  TRY_ASSIGN(const std::vector<Interner::Place> places, to.interner.intern(to.table, to.log, to.stats, payloads));
   std::vector<uint64_t> checks;
-  for (const std::string& payload : payloads) checks.push_back(check64(payload));
+  for (const Interner::Place& place : places) checks.push_back(interned_check(place.digest));
 
   ByteWriter body;
   body.text32(encode_result(entry.result));
   const size_t inputs = entry.manifest.inputs.size();
   body.u32(static_cast<uint32_t>(inputs));
-  for (size_t i = 0; i < inputs; ++i) body.u32(ids[i]);
+  for (size_t i = 0; i < inputs; ++i) body.u32(places[i].id);
   body.u32(static_cast<uint32_t>(entry.manifest.absents.size()));
   for (size_t i = 0; i < entry.manifest.absents.size(); ++i) {
-    body.u32(ids[inputs + i]);
+    body.u32(places[inputs + i].id);
     write_names(body, entry.manifest.absents[i].names);
     write_names(body, entry.manifest.absents[i].checked_names);
   }

@@ -202,7 +202,7 @@ Status DiskStore::set_max_size(uint64_t bytes) {
 
 Status DiskStore::evict_beyond(uint64_t size_bytes) {
   const uint64_t limit = max_size();
-  if (size_bytes <= limit) return {};
+  if (size_bytes <= limit || limit == 0) return {};
   TRY_ASSIGN(const uint64_t evicted,
              index_->evict(limit, limit / 10 * 9, [&](const BlobDigest& digest) { blobs_.remove(digest); }));
   counters_.count(Counter::kEvicted, evicted);

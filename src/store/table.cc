@@ -13,6 +13,7 @@ constexpr std::string_view kMagic = "hpccidx1";
 constexpr size_t kHeaderBytes = 40;  // magic, capacity, generation, base, check
 constexpr uint64_t kStatsAt = 512;
 constexpr size_t kStatsBytes = 64;   // seven numbers, check
+constexpr uint64_t kMarkAt = kStatsAt + kStatsBytes;  // 0, or 1 while a writer is at work
 constexpr uint64_t kSlotsAt = 4096;
 constexpr size_t kReadSlots = 8;         // slots fetched by one read of a chain
 constexpr uint64_t kLongestChain = 8192; // a longer one is damage
@@ -119,6 +120,7 @@ Result<Table> Table::open(Fd fd, const std::string& name) {
   char bytes[kHeaderBytes];
   struct stat st;
   if (::fstat(fd.get(), &st) != 0) return errno_error("cannot stat " + name);
+  if (!S_ISREG(st.st_mode)) return Error{Code::kCorrupt, name + " is not a file"};
   const ssize_t n = pread_some(fd.get(), bytes, sizeof bytes, 0);
   if (n < 0) return errno_error("cannot read " + name);
   ByteReader in({bytes, static_cast<size_t>(n)});
@@ -184,6 +186,11 @@ void Table::count(const Slot& slot, TableStats& stats) {
   }
 }
 
+bool Table::is_linked() const {
+  struct stat st;
+  return ::fstat(fd_.get(), &st) == 0 && st.st_nlink > 0;
+}
+
 size_t Table::find(SlotKind kind, const SlotKey& key, const Visit& visit) const {
   size_t damaged = 0;
   walk_chain(fd_.get(), key, header_.capacity, [&](uint64_t position, const RawSlot& raw) {
@@ -240,6 +247,13 @@ void Table::scan(const std::function<void(uint64_t, const Slot&)>& visit) const 
   }
 }
 
+Status Table::mark_writing() { return pwrite_all(fd_.get(), {"\1\0\0\0\0\0\0\0", 8}, kMarkAt); }
+
+bool Table::is_marked() const {
+  char mark[8];
+  return pread_some(fd_.get(), mark, sizeof mark, kMarkAt) != sizeof mark || ByteReader({mark, 8}).u64() != 0;
+}
+
 TableStats Table::read_stats() const {
   char bytes[kStatsBytes];
   for (int attempt = 0; attempt < 3; ++attempt) {
@@ -252,6 +266,10 @@ TableStats Table::read_stats() const {
     }
     if (in.u64() == check64({bytes, sizeof bytes - 8})) return stats;
   }
+  return count_all();
+}
+
+TableStats Table::count_all() const {
   TableStats counted;
   scan([&](uint64_t, const Slot& slot) {
     ++counted.used_slots;
@@ -272,6 +290,7 @@ Status Table::write_stats(const TableStats& stats) {
     out.u64(number);
   }
   out.u64(check64(out.bytes()));
+  out.u64(0);  // no writer at work
   return pwrite_all(fd_.get(), out.bytes(), kStatsAt);
 }
 

@@ -74,7 +74,14 @@ class Table {
 
   // From their place beside the slots; when damaged, counted again from the slots.
   TableStats read_stats() const;
+  TableStats count_all() const;
   Status write_stats(const TableStats& stats);
+  // A writer says so before its first change, and write_stats takes it back: who finds the mark set while holding the lock
+  // knows that a writer died half-way, and counts again.
+  Status mark_writing();
+  bool is_marked() const;
+  // The file still has its name: nobody has replaced or removed it. One cheap system call.
+  bool is_linked() const;
   Status set_log_base(uint64_t bytes);
   bool is_crowded(uint64_t used_slots) const { return used_slots * 10 >= header_.capacity * 7; }
 

@@ -19,8 +19,7 @@ namespace hpcc::store {
 class TempDir {
  public:
   TempDir() {
-    const char* base = ::getenv("TMPDIR");
-    path_ = std::string(base != nullptr && base[0] == '/' ? base : "/tmp") + "/hpcc-store-XXXXXX";
+    path_ = std::string(::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp") + "/hpcc-store-XXXXXX";
     if (::mkdtemp(path_.data()) == nullptr) std::abort();
   }
   ~TempDir() { remove_tree(path_); }
