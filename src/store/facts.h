@@ -16,7 +16,7 @@ namespace hpcc::store {
 
 class Facts {
  public:
-  static constexpr uint64_t kMinSlots = 1u << 12, kMaxSlots = 1u << 18;
+  static constexpr uint64_t kMinSlots = 1u << 10, kMaxSlots = 1u << 18;
 
   explicit Facts(std::string path) : path_(std::move(path)) {}
 

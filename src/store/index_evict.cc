@@ -200,7 +200,12 @@ Status Index::compact_into(Write& write, Files& to, TableStats& stats) {
 
 Status Index::clear(const std::function<void()>& remove_files) {
   TRY_ASSIGN(Write write, begin_write());
-  TRY_ASSIGN(FilesPtr fresh, create_files(Table::kMinCapacity));
+  auto made = create_files(Table::kMinCapacity);
+  if (!made.ok()) {  // a full disk: first the blobs then, and entries without blobs if we are killed right now
+    remove_files();
+    made = create_files(Table::kMinCapacity);
+  }
+  TRY_ASSIGN(FilesPtr fresh, std::move(made));
   TableStats stats{.last_stamp = write.stats.last_stamp};
   TRY(fresh->table.write_stats(stats));
   TRY(publish(fresh));

@@ -46,7 +46,7 @@ class Table {
  public:
   static constexpr size_t kSlotBytes = 64;
   static constexpr uint64_t kDiskUnit = 4096;  // blobs' sizes on disk are counted in these
-  static constexpr uint64_t kMinCapacity = 1u << 13, kMaxCapacity = 1u << 26;
+  static constexpr uint64_t kMinCapacity = 1u << 11, kMaxCapacity = 1u << 26;
   static constexpr uint64_t kNowhere = ~uint64_t{0};
 
   // kCorrupt when the file is not a whole table of this format.
