@@ -171,7 +171,7 @@ def main():
     parser.add_argument("--markdown", metavar="FILE", help="writes the table of docs/truth.md")
     parser.add_argument("--quiet", action="store_true", help="prints only what is not ok")
     parser.add_argument("filter", nargs="*")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     chosen = [s for s in dsl.REGISTRY if not args.filter or any(f in s.title for f in args.filter)]
     if args.list:
         for one in chosen:

@@ -1,0 +1,359 @@
+"""The daemon's life: it starts on demand, never holds a build up, and its absence, crash or hang never fails one."""
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+from harness import Skip, bin_dir, check, test
+
+SRC = "int f(int n) { return n + 1; }\n"
+
+
+@test
+def it_starts_on_demand_and_stops_when_told(t):
+    t.write("a.c", SRC)
+    check(not t.daemons())
+    t.hpcc("gcc -c a.c")
+    check(len(t.daemons()) == 1, t.daemons())
+    t.hpcc("daemon stop")
+    end = time.time() + 5
+    while t.daemons() and time.time() < end:
+        time.sleep(0.02)
+    check(not t.daemons(), "still there")
+
+
+@test
+def a_cold_start_by_64_at_once_serves_all(t):
+    names = t.program(64)
+    t.settle()
+    for i in range(1000 if t.slow else 20):
+        fresh = t.path(f"cold{i}")
+        t.dirs.append(fresh)
+        env = {"HPCC_DIR": fresh}
+        for name in names:
+            if t.exists(name):
+                os.unlink(t.path("src", name))
+        few = names if i % 10 == 0 else names[:1]
+        processes = [t.start([t.hpcc_bin, "gcc", "-O1", "-c", (n if few is names else few[0])[:-2] + ".c", "-o", n], env=env,
+                             stderr=subprocess.PIPE) for n in names]
+        for p in processes:
+            _, err = p.communicate(timeout=120)
+            check(p.returncode == 0 and err == b"", f"round {i}:", p.returncode, err)
+        t.started.clear()
+        counters = t.counters(env)
+        done = counters["local_hit"] + counters["local_compiled"] + counters["bypass"]
+        check(done == 64 and counters["error"] == 0, f"round {i}:", t.stats(env))
+        check(len([p for p in t.daemons()]) <= 1, "several daemons", t.daemons())
+        t.hpcc("daemon stop", env=env)
+        shutil.rmtree(fresh, ignore_errors=True)
+        t.dirs.remove(fresh)
+
+
+@test
+def a_pipe_behind_hpcc_ends_with_the_compile(t):
+    t.write("a.c", SRC)
+    started = time.time()
+    t.run(["sh", "-c", f"{t.hpcc_bin} gcc -c a.c | cat"], timeout=20)
+    t.run(["sh", "-c", f"{t.hpcc_bin} gcc -c a.c 2>&1 | cat"], timeout=20)
+    check(len(t.daemons()) == 1, "no daemon stayed")
+    return f"{time.time() - started:.2f} s"
+
+
+@test
+def the_daemon_holds_no_descriptor_of_its_starter(t):
+    t.write("a.c", SRC)
+    read_end, write_end = os.pipe()
+    keep = os.open(t.path("src", "a.c"), os.O_RDONLY)
+    t.run([t.hpcc_bin, "gcc", "-c", "a.c"], pass_fds=(write_end, keep))
+    os.close(write_end)
+    os.set_blocking(read_end, False)
+    check(os.read(read_end, 1) == b"", "someone still holds the pipe")
+    for pid in t.daemons():
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            target = os.readlink(f"/proc/{pid}/fd/{fd}")
+            check(t.path("src") not in target and "pipe:" not in target.replace("pipe:[0]", ""), fd, target)
+        check(os.readlink(f"/proc/{pid}/cwd") == "/", "its working directory", os.readlink(f"/proc/{pid}/cwd"))
+    os.close(read_end)
+    os.close(keep)
+
+
+@test
+def make_and_ninja_end_at_once_after_a_cold_start(t):
+    t.program(3)
+    t.write("build.ninja", f"rule c\n  command = {t.hpcc_bin} gcc -c $in -o $out\nbuild x.o: c m0.c\n")
+    for words in (["make", f"CC={t.hpcc_bin} gcc"], ["ninja"]):
+        t.hpcc("daemon stop", ok=False)
+        t.run(words, timeout=30)
+
+
+@test
+def it_exits_when_idle(t):
+    t.write("a.c", SRC)
+    t.hpcc("gcc -c a.c", env={"HPCC_IDLE_EXIT_S": "1"})
+    end = time.time() + 15
+    while t.daemons() and time.time() < end:
+        time.sleep(0.1)
+    check(not t.daemons(), "still there after 15 s")
+    t.hpcc("gcc -c a.c")
+
+
+@test
+def it_leaves_when_its_directory_is_removed(t):
+    t.write("a.c", SRC)
+    t.hpcc("gcc -c a.c")
+    shutil.rmtree(t.hpcc_dir)
+    t.hpcc("gcc -c a.c")
+    end = time.time() + 20
+    while len(t.daemons()) > 1 and time.time() < end:
+        time.sleep(0.1)
+    check(len(t.daemons()) <= 1, t.daemons())
+
+
+@test
+def another_user_at_the_socket_is_refused(t):
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        raise Skip("needs root and setpriv")
+    t.write("a.c", SRC)
+    t.settle()
+    t.hpcc("gcc -c a.c")
+    path = t.daemon_socket()
+    # Even with all doors open on the way, the daemon itself must refuse.
+    for d in (t.top, t.hpcc_dir, os.path.dirname(path)):
+        os.chmod(d, 0o755)
+    os.chmod(path, 0o777)
+    before = t.counters()
+    script = ("import socket,struct,sys\ns=socket.socket(socket.AF_UNIX)\ns.settimeout(5)\ns.connect(sys.argv[1])\n"
+              "b=struct.pack('<I',6)+b'status'\n"
+              "try:\n s.sendall(struct.pack('<III',0x43435048,4,len(b))+b); r=s.recv(100)\nexcept OSError as e: r=b''\n"
+              "print(len(r))")
+    done = t.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "python3", "-c", script, path], ok=False)
+    check(done.stdout.strip() == b"0", "an answer for another user", done)
+    check(t.counters() == before)
+
+
+@test
+def another_user_with_the_same_directory_still_compiles(t):
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        raise Skip("needs root and setpriv")
+    t.write("a.c", SRC)
+    t.hpcc("gcc -c a.c")
+    os.chmod(t.top, 0o755)
+    os.chmod(t.dir, 0o777)
+    os.unlink(t.path("src", "a.o"))
+    if subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", t.hpcc_bin, "--version"], capture_output=True).returncode:
+        raise Skip("the binaries are not readable for others")
+    t.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", t.hpcc_bin, "gcc", "-c", "a.c"])
+    check(os.stat(t.path("src", "a.o")).st_uid == 65534)
+
+
+@test
+def a_planted_socket_of_another_user_is_not_believed(t):
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        raise Skip("needs root and setpriv")
+    t.write("a.c", SRC)
+    t.hpcc("gcc -c a.c")
+    path = t.daemon_socket()
+    t.hpcc("daemon stop")
+    for d in (t.top, t.hpcc_dir):
+        os.chmod(d, 0o755)
+    os.chmod(os.path.dirname(path), 0o777)
+    if os.path.exists(path):
+        os.unlink(path)
+    liar = ("import socket,struct,sys\ns=socket.socket(socket.AF_UNIX)\ns.bind(sys.argv[1])\ns.listen(9)\nprint('up',flush=True)\n"
+            "while True:\n c,_=s.accept()\n b=struct.pack('<iII',0,0,0)\n c.sendall(struct.pack('<III',0x43435048,16,len(b))+b)\n")
+    planted = t.start(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "python3", "-c", liar, path], stdout=subprocess.PIPE)
+    planted.stdout.readline()
+    os.unlink(t.path("src", "a.o"))
+    t.hpcc("gcc -c a.c", timeout=60)
+    check(t.exists("a.o"), "DONE was believed from another user's socket")
+
+
+@test
+def a_file_or_directory_in_the_sockets_place_does_not_fail_a_build(t):
+    t.write("a.c", SRC)
+    t.hpcc("gcc -c a.c")
+    path = t.daemon_socket()
+    for plant in (lambda: open(path, "w").close(), lambda: os.mkdir(path), lambda: os.symlink("/nonexistent", path)):
+        t.hpcc("daemon stop", ok=False)
+        if os.path.lexists(path):
+            os.unlink(path)
+        plant()
+        os.unlink(t.path("src", "a.o"))
+        t.hpcc("gcc -c a.c", timeout=60)
+        check(t.exists("a.o"))
+        if os.path.isdir(path):
+            os.rmdir(path)
+        elif os.path.lexists(path) and not os.path.islink(path) and os.path.isfile(path):
+            os.unlink(path)
+        elif os.path.islink(path):
+            os.unlink(path)
+
+
+@test
+def a_daemon_of_another_build_is_left_alone(t):
+    """Another build id: here the same binary with other bytes in its id would be another socket; both work side by side."""
+    other = t.path("other-build")
+    shutil.copytree(bin_dir(), other)
+    ident = None
+    out = t.run([other + "/hpcc", "--version"]).stdout
+    for word in out.replace(b"(", b" ").replace(b")", b" ").split():
+        if len(word) >= 8 and all(c in b"0123456789abcdef" for c in word):
+            ident = word
+    if not ident:
+        raise Skip(f"no build id in {out!r}")
+    swapped = bytes(ident[::-1])
+    for name in ("hpcc", "hpccd", "hpcc-tool"):
+        with open(f"{other}/{name}", "rb") as f:
+            data = f.read()
+        with open(f"{other}/{name}", "wb") as f:
+            f.write(data.replace(ident, swapped))
+        os.chmod(f"{other}/{name}", 0o755)
+    t.write("a.c", SRC)
+    t.settle()
+    t.hpcc("gcc -c a.c")
+    for _ in range(2):
+        t.run([other + "/hpcc", "gcc", "-c", "a.c"])
+        t.hpcc("gcc -c a.c")
+    check(t.counters()["error"] == 0, t.counters())
+    t.run([other + "/hpcc", "daemon", "stop"])
+
+
+@test
+def kill_9_at_random_times_of_a_parallel_build_never_fails_it(t):
+    names = t.program(24)
+    rng = random.Random(t.options.seed)
+    t.settle()
+    killed = 0
+    for i in range(200 if t.slow else 15):
+        build = t.start(["make", "-j4", f"CC={t.hpcc_bin} gcc"], stderr=subprocess.PIPE)
+        time.sleep(rng.random() * (0.6 if i % 2 else 0.15))
+        for pid in t.daemons():
+            try:
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+            except OSError:
+                pass
+        _, err = build.communicate(timeout=120)
+        t.started.clear()
+        check(build.returncode == 0, f"round {i} (seed {t.options.seed}):", err)
+        if i % 5 == 0:
+            t.expect_objects(names)
+        t.run("make clean")
+        if i % 4 == 3:
+            t.hpcc("-C")
+    t.run(["make", "-j4", f"CC={t.hpcc_bin} gcc"])
+    t.expect_objects(names)
+    return f"{killed} daemons killed"
+
+
+@test
+def a_stopped_daemon_delays_a_build_only_for_a_bounded_time(t):
+    t.write("a.c", SRC)
+    t.settle()
+    t.hpcc("gcc -c a.c")
+    stopped = t.daemons()
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    started = time.time()
+    try:
+        os.unlink(t.path("src", "a.o"))
+        t.hpcc("gcc -c a.c", timeout=60)
+        check(t.exists("a.o"))
+        first = time.time() - started
+        started = time.time()
+        t.hpcc("gcc -c a.c", timeout=60)
+        second = time.time() - started
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    check(first < 35, f"{first:.1f} s")
+    check(second < 3, f"the next compile still waited {second:.1f} s")
+    return f"first {first:.1f} s, next {second:.1f} s"
+
+
+@test
+def a_daemon_stopped_in_the_middle_of_a_build_does_not_fail_it(t):
+    names = t.program(16)
+    t.settle()
+    t.hpcc("daemon start")
+    build = t.start(["make", "-j4", f"CC={t.hpcc_bin} gcc"], stderr=subprocess.PIPE)
+    time.sleep(0.1)
+    pids = t.daemons()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        _, err = build.communicate(timeout=100)
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    check(build.returncode == 0, err)
+    t.expect_objects(names)
+
+
+@test
+def kill_9_of_hpcc_itself_leaves_no_broken_object_or_entry(t):
+    names = t.program(8)
+    rng = random.Random(t.options.seed)
+    t.settle()
+    for i in range(100 if t.slow else 12):
+        process = t.start([t.hpcc_bin, "gcc", "-O1", "-c", "m0.c", "-o", "m0.o"])
+        time.sleep(rng.random() * 0.05)
+        process.kill()
+        process.wait()
+        t.started.clear()
+    time.sleep(0.2)
+    t.run(["make", "-j2", f"CC={t.hpcc_bin} gcc"])
+    t.expect_objects(names)
+    t.run("make clean")
+    t.run(["make", "-j2", f"CC={t.hpcc_bin} gcc"])
+    t.expect_objects(names)
+    left = [f for f in os.listdir(t.dir) if f not in {"Makefile", "common.h"} and not f.endswith((".c", ".h", ".o", ".d"))]
+    check(not left, "left behind:", left)
+
+
+@test
+def interrupting_a_build_ends_the_compiler_too(t):
+    t.write("slow.c", "#define A(x) x x x x x x x x x x\n" + "".join(f"double f{i}(double a) {{ return " + "+".join(f"a*{j}.5" for j in range(200)) + "; }\n"
+                                                                   for i in range(300)))
+    process = t.start([t.hpcc_bin, "gcc", "-O2", "-c", "slow.c"], start_new_session=True)
+    time.sleep(0.5)
+    if process.poll() is not None:
+        raise Skip("the compile was too quick")
+    os.killpg(process.pid, signal.SIGINT)
+    code = process.wait(10)
+    time.sleep(0.2)
+    check(code != 0, "the exit code says success")
+    check(not t.exists("slow.o"), "an object after Ctrl-C")
+    busy = [p for p in os.listdir("/proc") if p.isdigit() and _cmdline(p).find(b"slow.c") >= 0]
+    check(not busy, "still running:", busy)
+
+
+def _cmdline(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return f.read()
+    except OSError:
+        return b""
+
+
+@test
+def a_container_may_end_at_once_after_the_build_without_loss(t):
+    names = t.program(6)
+    t.settle()
+    t.run(["make", f"CC={t.hpcc_bin} gcc"])
+    for pid in t.daemons():
+        os.kill(pid, signal.SIGKILL)
+    t.run("make clean")
+    before = t.hits()
+    t.run(["make", f"CC={t.hpcc_bin} gcc"])
+    check(t.hits() - before == len(names), "entries were lost:", t.counters())
+
+
+@test
+def ulimits_and_niceness_of_the_caller_reach_the_compiler(t):
+    t.write("gcc", "#!/bin/sh\nulimit -n > lim; nice > nic\nexec /usr/bin/gcc \"$@\"\n", 0o755)
+    t.write("a.c", SRC)
+    t.run(["sh", "-c", f"ulimit -n 77; exec nice -n 7 {t.hpcc_bin} ./gcc -c a.c"])
+    check(t.read("lim").strip() == b"77" and t.read("nic").strip() == b"7", t.read("lim"), t.read("nic"))
