@@ -130,7 +130,7 @@ void Facts::put(std::string_view view, const std::vector<std::pair<std::string, 
     if (is_new) ++used;
   }
   if (!pwrite_all(file->fd.get(), {reinterpret_cast<const char*>(&used), sizeof used}, kUsedAt).ok()) return;
-  if (used * 2 > file->slots && file->slots < kMaxSlots) make_file(std::min(file->slots * 4, kMaxSlots), file.get());
+  if (used * 3 > file->slots && file->slots < kMaxSlots) make_file(std::min(file->slots * 4, kMaxSlots), file.get());
 }
 
 Facts::FilePtr Facts::held() {

@@ -64,10 +64,13 @@ Result<Fd> open_at(int dir_fd, const char* name, int flags, mode_t mode) {
 
 Result<std::string> read_small_file(int dir_fd, const char* name, size_t limit_bytes) {
   TRY_ASSIGN(Fd fd, open_at(dir_fd, name, O_RDONLY | O_NONBLOCK));
-  std::string text(limit_bytes + 1, '\0');
-  ssize_t n = pread_some(fd.get(), text.data(), text.size(), 0);
+  struct stat st;
+  if (::fstat(fd.get(), &st) != 0) return errno_error(std::string("cannot stat ") + name);
+  if (!S_ISREG(st.st_mode)) return Error{Code::kInvalid, std::string(name) + " is not a file"};
+  if (static_cast<uint64_t>(st.st_size) > limit_bytes) return Error{Code::kLimit, std::string(name) + " is too large"};
+  std::string text(static_cast<size_t>(st.st_size), '\0');
+  const ssize_t n = pread_some(fd.get(), text.data(), text.size(), 0);
   if (n < 0) return errno_error(std::string("cannot read ") + name);
-  if (static_cast<size_t>(n) > limit_bytes) return Error{Code::kLimit, std::string(name) + " is too large"};
   text.resize(static_cast<size_t>(n));
   return text;
 }
