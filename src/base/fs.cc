@@ -103,7 +103,10 @@ bool is_local_filesystem(const std::string& path) {
   struct statfs info;
   if (statfs(path.c_str(), &info) != 0) return false;
   switch (static_cast<uint32_t>(info.f_type)) {
-    case 0xef53: case 0x58465342: case 0x9123683e: case 0x01021994:
+    case 0xef53:
+    case 0x58465342:
+    case 0x9123683e:
+    case 0x01021994:
     case 0x794c7630:  // overlayfs
     case 0x2fc12fc1:  // zfs
     case 0xf2f52010:  // f2fs

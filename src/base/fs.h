@@ -16,7 +16,7 @@ namespace hpcc {
 Result<std::string> read_file(const std::string& path, size_t limit_bytes);
 Result<std::string> read_fd(int fd, size_t limit_bytes, const std::string& name);
 Status write_fd(int fd, std::string_view data, const std::string& name);
-Status make_directories(const std::string& path, unsigned mode);  // like mkdir -p; existing is fine
+Status make_directories(const std::string& path, unsigned mode);           // like mkdir -p; existing is fine
 Result<std::vector<std::string>> list_directory(const std::string& path);  // sorted, without . and ..
 
 // Whether stat results of the file system behind fd are enough to tell that a file did not change: ext2-4, xfs, btrfs,

@@ -22,7 +22,8 @@ LoadedManifest::LoadedManifest(const Manifest& manifest, const Place& place, Fil
   inputs_.reserve(manifest.inputs.size());
   for (const Input& input : manifest.inputs) {
     bool digested = input.kind != InputKind::kDirectory && input.kind != InputKind::kNotLink;
-    inputs_.push_back({files.intern(resolve_path(input.path, place)), digested ? files.intern(input.digest) : 0, input.kind});
+    inputs_.push_back(
+        {files.intern(resolve_path(input.path, place)), digested ? files.intern(input.digest) : 0, input.kind});
   }
   absents_.reserve(manifest.absents.size());
   for (const AbsentSet& set : manifest.absents) {
@@ -46,7 +47,8 @@ bool LoadedManifest::input_matches(const In& in, struct stat* info, Files& files
       if (!fact.ok()) return differs("cannot be read");
       return fact->digest == files.digest(in.digest) || differs("changed");
     }
-    case InputKind::kDirectory: return S_ISDIR(info->st_mode) || differs("is no directory any more");
+    case InputKind::kDirectory:
+      return S_ISDIR(info->st_mode) || differs("is no directory any more");
     case InputKind::kListing: {
       Result<BlobDigest> digest = listing_digest(path);
       return (digest.ok() && *digest == files.digest(in.digest)) || differs("directory has other entries");
@@ -55,7 +57,8 @@ bool LoadedManifest::input_matches(const In& in, struct stat* info, Files& files
       Result<BlobDigest> digest = link_digest(path);
       return (digest.ok() && *digest == files.digest(in.digest)) || differs("symbolic link leads elsewhere");
     }
-    case InputKind::kNotLink: return !S_ISLNK(info->st_mode) || differs("became a symbolic link");
+    case InputKind::kNotLink:
+      return !S_ISLNK(info->st_mode) || differs("became a symbolic link");
   }
   return false;
 }

@@ -50,7 +50,8 @@ std::optional<BypassReason> Compile::prepare() {
   env_ = std::get<EnvKey>(std::move(env));
   place_ = find_place(request_, invocation_->source);
   std::string offender;
-  if (!outputs_are_ordinary(*invocation_, place_, &offender)) return BypassReason{Bypass::kOutputSpecial, offender, {}, {}};
+  if (!outputs_are_ordinary(*invocation_, place_, &offender))
+    return BypassReason{Bypass::kOutputSpecial, offender, {}, {}};
   Result<FileFact> source = engine_.files().fact(join_path(request_.cwd, invocation_->source));
   if (!source.ok()) return BypassReason{Bypass::kNoSource, source.error().to_string(), {}, {}};
   source_facts_ = source->facts;
@@ -73,9 +74,12 @@ Answer Compile::begin_cacheable() {
 // "on" or "off": whether the compiler would colour its messages for this user now.
 std::string Compile::colour() const {
   switch (invocation_->colour) {
-    case Invocation::Colour::kAlways: return "on";
-    case Invocation::Colour::kNever: return "off";
-    case Invocation::Colour::kAuto: break;
+    case Invocation::Colour::kAlways:
+      return "on";
+    case Invocation::Colour::kNever:
+      return "off";
+    case Invocation::Colour::kAuto:
+      break;
   }
   if (!(request_.flags & frame::kStderrTty)) return "off";
   std::optional<std::string_view> term = find_env(request_.env, "TERM");
@@ -116,7 +120,8 @@ std::optional<Answer> Compile::serve(const Engine::Loaded& entry) {
   store.count(Counter::kLocalHit);
   store.count(Counter::kBytesServed, *bytes);
   store.count(Counter::kHitTimeUs, spent_ns / 1000);
-  if (entry.result.compile_ns > spent_ns) store.count(Counter::kTimeSavedMs, (entry.result.compile_ns - spent_ns) / 1000000);
+  if (entry.result.compile_ns > spent_ns)
+    store.count(Counter::kTimeSavedMs, (entry.result.compile_ns - spent_ns) / 1000000);
   engine_.note_hit(history_name_);
   log("hit " + key_.hex());
   return Answer{frame::Type::kDone, encode_done(0, entry.result.stdout_text, entry.result.stderr_text)};
@@ -168,7 +173,8 @@ std::string Compile::why_missed(bool had_entries) {
     if (!result.bound_place.empty() && result.bound_place != bound_place_text(place_)) {
       add("the stored outputs hold the path of another checkout or directory");
     }
-    if (!result.bound_colour.empty() && result.bound_colour != colour()) add("the stored messages are coloured otherwise");
+    if (!result.bound_colour.empty() && result.bound_colour != colour())
+      add("the stored messages are coloured otherwise");
     if (!result.bound_names.empty() && result.bound_names != bound_names_text(*invocation_)) add("output names differ");
     if (!why.empty()) return why;
   }

@@ -88,8 +88,8 @@ DriverKind Engine::driver_kind(const std::string& path, const FileFact& fact) {
   return kind;
 }
 
-// Model, features and caches of the first processor. A superset of what the drivers resolve "native" from, so two machines
-// with equal identity resolve alike.
+// Model, features and caches of the first processor. A superset of what the drivers resolve "native" from, so two
+// machines with equal identity resolve alike.
 const std::string& Engine::cpu_identity() {
   std::lock_guard lock(mutex_);
   if (cpu_) return *cpu_;

@@ -32,7 +32,9 @@ bool has_writer(int fd) {
 
 // Facts of sources; of programs what kind of driver they may be. Large binaries are neither.
 uint32_t facts_of(std::string_view content) {
-  const bool elf = content.starts_with("\x7f" "ELF");
+  const bool elf = content.starts_with(
+      "\x7f"
+      "ELF");
   if ((elf || content.starts_with("#!")) && content.size() <= kDriverBytes) {
     uint32_t facts = driver_fact(identify_driver(content));
     return elf ? facts | kFactScanned : facts | scan_source_facts(content);

@@ -1,6 +1,6 @@
-// Files: what the engine knows of the file system. Digests of regular files, remembered by stat; nothing is believed that
-// a stat cannot prove (a file changed within the last timestamp tick, one that is open for writing, or one on a file
-// system whose stamps are not trusted is read again each time).
+// Files: what the engine knows of the file system. Digests of regular files, remembered by stat; nothing is believed
+// that a stat cannot prove (a file changed within the last timestamp tick, one that is open for writing, or one on a
+// file system whose stamps are not trusted is read again each time).
 //
 // Thread rule: every method may be called from any thread.
 #pragma once
@@ -24,8 +24,8 @@
 
 namespace hpcc {
 
-// Timestamps of the kernel may lag the clock by one tick (at most 10 ms, CONFIG_HZ=100); a stamp younger than this proves
-// nothing, because a later edit may get the same one.
+// Timestamps of the kernel may lag the clock by one tick (at most 10 ms, CONFIG_HZ=100); a stamp younger than this
+// proves nothing, because a later edit may get the same one.
 inline constexpr int64_t kTickNs = 12'000'000;
 
 FileStamp stamp_of(const struct stat& info);

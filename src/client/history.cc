@@ -21,7 +21,8 @@ void put_string(std::string* out, std::string_view text) {
 std::string encode_history(const HistoryRecord& record) {
   std::string out(1, '\1');
   out.append(reinterpret_cast<const char*>(&record.when_s), sizeof record.when_s);
-  for (const std::string* text : {&record.outcome, &record.why, &record.object, &record.key_text}) put_string(&out, *text);
+  for (const std::string* text : {&record.outcome, &record.why, &record.object, &record.key_text})
+    put_string(&out, *text);
   return out;
 }
 

@@ -55,8 +55,10 @@ std::string option_text(const KeyArg& arg, const Place& place) {
   if (!arg.has_value) return out;
   out += ' ';
   switch (arg.role) {
-    case KeyRole::kText: return out + arg.value;
-    case KeyRole::kPath: return out + anchored(arg.value, place);
+    case KeyRole::kText:
+      return out + arg.value;
+    case KeyRole::kPath:
+      return out + anchored(arg.value, place);
     case KeyRole::kPrefixMap: {
       size_t equals = arg.value.rfind('=');
       if (equals == std::string::npos) return out + arg.value;
@@ -78,7 +80,8 @@ Lines split_lines(std::string_view text) {
     std::string_view line = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
     size_t space = line.find(' ');
-    lines.emplace_back(line.substr(0, space), space == std::string_view::npos ? std::string_view() : line.substr(space + 1));
+    lines.emplace_back(line.substr(0, space),
+                       space == std::string_view::npos ? std::string_view() : line.substr(space + 1));
   }
   return lines;
 }
@@ -92,11 +95,14 @@ std::string describe(std::string_view tag, std::string_view value) {
 }
 
 std::string change_sentence(std::string_view tag, std::string_view before, std::string_view now) {
-  if (tag == "driver") return "the compiler driver changed (content was " + std::string(before) + ", now " + std::string(now) + ")";
-  if (tag == "source") return "the source file changed (content was " + std::string(before) + ", now " + std::string(now) + ")";
+  if (tag == "driver")
+    return "the compiler driver changed (content was " + std::string(before) + ", now " + std::string(now) + ")";
+  if (tag == "source")
+    return "the source file changed (content was " + std::string(before) + ", now " + std::string(now) + ")";
   if (tag == "env") {
     std::string_view name = before.substr(0, before.find('='));
-    return "environment variable " + std::string(name) + " changed: was " + std::string(before) + ", now " + std::string(now);
+    return "environment variable " + std::string(name) + " changed: was " + std::string(before) + ", now " +
+           std::string(now);
   }
   return std::string(tag) + " changed: was " + std::string(before) + ", now " + std::string(now);
 }

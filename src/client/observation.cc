@@ -25,10 +25,11 @@ enum class Volatile : uint8_t { kNo, kIgnore, kRefuse };
 // Files whose content is made up by the kernel. The ignored ones steer buffer sizes and thread counts, never an object.
 Volatile volatile_kind(std::string_view path) {
   static constexpr std::string_view kIgnored[] = {
-      "/dev/null",          "/dev/tty",          "/proc/self/exe",   "/proc/self/cwd",        "/proc/self/maps",
-      "/proc/meminfo",      "/proc/stat",        "/proc/cpuinfo",    "/proc/self/status",     "/proc/self/stat",
-      "/proc/loadavg",      "/proc/sys/vm/overcommit_memory",        "/proc/filesystems",     "/proc/self/cgroup",
-      "/proc/self/mountinfo", "/proc/self/fd",   "/dev/urandom",     "/dev/random",           "/proc/self/task"};
+      "/dev/null",         "/dev/tty",          "/proc/self/exe",       "/proc/self/cwd",
+      "/proc/self/maps",   "/proc/meminfo",     "/proc/stat",           "/proc/cpuinfo",
+      "/proc/self/status", "/proc/self/stat",   "/proc/loadavg",        "/proc/sys/vm/overcommit_memory",
+      "/proc/filesystems", "/proc/self/cgroup", "/proc/self/mountinfo", "/proc/self/fd",
+      "/dev/urandom",      "/dev/random",       "/proc/self/task"};
   if (!path.starts_with("/proc") && !path.starts_with("/sys") && !path.starts_with("/dev")) return Volatile::kNo;
   for (std::string_view ignored : kIgnored) {
     if (path == ignored) return Volatile::kIgnore;
@@ -195,7 +196,8 @@ bool Observer::written_path(const std::string& path, const std::string& full, co
   return true;
 }
 
-bool Observer::present_file(const std::string& path, const std::string& full, const Event& look, const struct stat& now) {
+bool Observer::present_file(const std::string& path, const std::string& full, const Event& look,
+                            const struct stat& now) {
   const FileStamp stamp = stamp_of(now);
   if (is_follow(look.op)) {
     const FileStamp seen{look.dev, look.ino, look.size, look.mtime_ns, look.ctime_ns};
@@ -269,7 +271,8 @@ void Observer::absent_path(const std::string& path) {
   struct stat info;
   std::string at = join_path(join_path(place_.cwd, directory), missing);
   if (lstat(at.c_str(), &info) == 0 || missing == ".." || missing == ".") {
-    std::string rest = path.substr(directory == "." && path[0] != '.' ? 0 : std::min(path.size(), directory.size() + (directory == "/" ? 0 : 1)));
+    std::string rest = path.substr(
+        directory == "." && path[0] != '.' ? 0 : std::min(path.size(), directory.size() + (directory == "/" ? 0 : 1)));
     names.second.insert(rest.empty() ? missing : rest);
   } else {
     names.first.insert(missing);

@@ -17,7 +17,7 @@ struct Observed {
   Bypass problem = Bypass::kNone;  // kNone: `manifest` is good
   std::string detail;              // the path at fault
   Manifest manifest;
-  uint32_t source_facts = 0;   // facts of all inputs together
+  uint32_t source_facts = 0;     // facts of all inputs together
   bool absolute_inputs = false;  // a file was read by its absolute path under the project root
 };
 

@@ -13,11 +13,12 @@
 namespace hpcc {
 namespace {
 
-TEST(Interpreter, of_a_script_is_its_first_word) {
-  EXPECT_EQ(*decode_interpreter("#! /bin/sh -e\nexit\n"), "/bin/sh");
-}
+TEST(Interpreter, of_a_script_is_its_first_word) { EXPECT_EQ(*decode_interpreter("#! /bin/sh -e\nexit\n"), "/bin/sh"); }
 TEST(Interpreter, of_a_truncated_elf_header_is_an_error) {
-  EXPECT_FALSE(decode_interpreter(std::string_view("\x7f" "ELF\x02", 5)).ok());
+  EXPECT_FALSE(decode_interpreter(std::string_view("\x7f"
+                                                   "ELF\x02",
+                                                   5))
+                   .ok());
 }
 TEST(Interpreter, of_a_dynamic_program_is_found) {
   Result<std::string> interpreter = find_interpreter("/bin/sh");

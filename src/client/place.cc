@@ -60,9 +60,12 @@ AnchoredPath anchor_path(std::string_view path, const Place& place) {
 
 std::string resolve_path(const AnchoredPath& path, const Place& place) {
   switch (path.anchor) {
-    case Anchor::kAbsolute: return path.path;
-    case Anchor::kRoot: return path.path == "." ? place.root : join_path(place.root, path.path);
-    case Anchor::kCwd: return path.path == "." ? place.cwd : join_path(place.cwd, path.path);
+    case Anchor::kAbsolute:
+      return path.path;
+    case Anchor::kRoot:
+      return path.path == "." ? place.root : join_path(place.root, path.path);
+    case Anchor::kCwd:
+      return path.path == "." ? place.cwd : join_path(place.cwd, path.path);
   }
   return path.path;
 }

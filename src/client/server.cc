@@ -19,8 +19,8 @@ namespace hpcc {
 namespace {
 
 constexpr int kReplyTimeoutMs = 10000;
-constexpr int kUpkeepMs = 2000;           // how often idleness and orphanhood are looked at
-constexpr int kFirstFrameWaitMs = 2;      // a launcher sends its request right after connect
+constexpr int kUpkeepMs = 2000;       // how often idleness and orphanhood are looked at
+constexpr int kFirstFrameWaitMs = 2;  // a launcher sends its request right after connect
 
 bool peer_is_owner(int fd) {
   struct ucred peer;
@@ -38,7 +38,8 @@ bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Typ
       Answer answer = compile->begin();
       return send_frame(fd, answer.type, answer.payload, kReplyTimeoutMs).ok() && answer.type == frame::Type::kRun;
     }
-    case frame::Type::kEvents: return compile && compile->events(payload).ok();
+    case frame::Type::kEvents:
+      return compile && compile->events(payload).ok();
     case frame::Type::kFinish: {
       Result<Finish> finish = decode_finish(payload);
       if (!finish.ok() || !compile) return false;
@@ -51,7 +52,8 @@ bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Typ
     case frame::Type::kRun:
     case frame::Type::kExec:
     case frame::Type::kStored:
-    case frame::Type::kText: return false;
+    case frame::Type::kText:
+      return false;
   }
   return false;
 }

@@ -27,12 +27,18 @@ struct Arguments {
 bool parse_arguments(int argc, char** argv, Arguments* out) {
   for (int i = 1; i + 1 < argc; i += 2) {
     std::string_view name = argv[i];
-    if (name == "--dir") out->dir = argv[i + 1];
-    else if (name == "--view") out->view = argv[i + 1];
-    else if (name == "--run-dir") out->server.run_dir = argv[i + 1];
-    else if (name == "--socket") out->server.socket_name = argv[i + 1];
-    else if (name == "--ready-fd") out->ready_fd = atoi(argv[i + 1]);
-    else return false;
+    if (name == "--dir")
+      out->dir = argv[i + 1];
+    else if (name == "--view")
+      out->view = argv[i + 1];
+    else if (name == "--run-dir")
+      out->server.run_dir = argv[i + 1];
+    else if (name == "--socket")
+      out->server.socket_name = argv[i + 1];
+    else if (name == "--ready-fd")
+      out->ready_fd = atoi(argv[i + 1]);
+    else
+      return false;
   }
   return !out->dir.empty() && !out->server.run_dir.empty() && !out->server.socket_name.empty();
 }

@@ -29,8 +29,9 @@ constexpr Verb kTable[] = {
 };
 
 int help(FILE* out) {
-  fprintf(out, "usage: hpcc COMPILER ARG...        compile through the cache\n"
-               "       hpcc NAME=VALUE... COMPILER ARG...\n\ncommands:\n");
+  fprintf(out,
+          "usage: hpcc COMPILER ARG...        compile through the cache\n"
+          "       hpcc NAME=VALUE... COMPILER ARG...\n\ncommands:\n");
   for (const Verb& verb : kTable) {
     if (verb.usage) fprintf(out, "  hpcc %-28s %s\n", verb.usage, verb.summary);
   }

@@ -14,7 +14,7 @@ using Words = std::vector<std::string>;
 
 struct Verb {
   const char* name;
-  const char* usage;    // nullptr: an alias or internal, not listed
+  const char* usage;  // nullptr: an alias or internal, not listed
   const char* summary;
   int (*run)(const Words& arguments);
 };

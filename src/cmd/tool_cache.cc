@@ -30,7 +30,7 @@ bool parse_size(const std::string& text, uint64_t* out) {
   double factor = 1;
   const char unit = static_cast<char>(toupper(static_cast<unsigned char>(*end)));
   if (unit == 'K' || unit == 'M' || unit == 'G' || unit == 'T') {
-    for (const char* p = "KMGT"; ; ++p) {
+    for (const char* p = "KMGT";; ++p) {
       factor *= 1024;
       if (*p == unit) break;
     }

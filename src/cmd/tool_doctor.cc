@@ -37,8 +37,8 @@ void print_debugger_settings() {
   }
   printf("ok    %-18s %s is %.*s in debug information; debuggers find the sources by\n", "project", place.root.c_str(),
          static_cast<int>(kLogicalRoot.size()), kLogicalRoot.data());
-  printf("      %-18s gdb:  set substitute-path %.*s %s\n", "", static_cast<int>(kLogicalRoot.size()), kLogicalRoot.data(),
-         place.root.c_str());
+  printf("      %-18s gdb:  set substitute-path %.*s %s\n", "", static_cast<int>(kLogicalRoot.size()),
+         kLogicalRoot.data(), place.root.c_str());
   printf("      %-18s lldb: settings set target.source-map %.*s %s\n", "", static_cast<int>(kLogicalRoot.size()),
          kLogicalRoot.data(), place.root.c_str());
 }
@@ -47,8 +47,10 @@ void print_debugger_settings() {
 
 int tool_doctor(const Words& arguments) {
   if (!arguments.empty()) {
-    puts("usage: hpcc doctor\n\nChecks directory, file system, daemon and tracer, and prints debugger settings for a project "
-         "with a .hpcc file.");
+    puts(
+        "usage: hpcc doctor\n\nChecks directory, file system, daemon and tracer, and prints debugger settings for a "
+        "project "
+        "with a .hpcc file.");
     return arguments[0] == "--help" ? 0 : 2;
   }
   int failed = 0;
@@ -58,7 +60,8 @@ int tool_doctor(const Words& arguments) {
   Result<std::unique_ptr<Store>> store = Store::open(*dir);
   failed += line(store.ok(), "store", store.ok() ? "opens" : store.error().to_string());
   struct stat info;
-  const std::string fs_note = is_local_filesystem(*dir) ? "local" : "network or unknown: the index is kept on this machine";
+  const std::string fs_note =
+      is_local_filesystem(*dir) ? "local" : "network or unknown: the index is kept on this machine";
   line(true, "file system", fs_note);
   if (stat(dir->c_str(), &info) == 0 && (info.st_mode & 022)) {
     failed += line(false, "permissions", *dir + " is writable by others: chmod go-w " + *dir);
@@ -66,8 +69,10 @@ int tool_doctor(const Words& arguments) {
   launcher::Places places;
   const bool placed = launcher::find_places(&places);
   Fd fd(placed ? launcher::connect_daemon(places) : -1);
-  failed += line(static_cast<bool>(fd), "daemon", fd ? "answers" : "cannot be started; each compile runs its own engine");
-  failed += line(can_trace(), "tracer", can_trace() ? "seccomp user notification" : "needs Linux 5.5: compiles are not stored");
+  failed +=
+      line(static_cast<bool>(fd), "daemon", fd ? "answers" : "cannot be started; each compile runs its own engine");
+  failed += line(can_trace(), "tracer",
+                 can_trace() ? "seccomp user notification" : "needs Linux 5.5: compiles are not stored");
   print_debugger_settings();
   return failed == 0 ? 0 : 1;
 }

@@ -33,12 +33,13 @@ std::string json_reasons(const CounterValues& values) {
 void print_json(Store& store) {
   const CounterValues all = store.totals(), last = store.last_build();
   const StoreInfo info = store.info();
-  printf("{\"schema\":1,\"counters\":%s,\"bypass_reasons\":%s,\"since\":%llu,"
-         "\"last_build\":{\"counters\":%s,\"bypass_reasons\":%s,\"since\":%llu},"
-         "\"store\":{\"entries\":%llu,\"blobs\":%llu,\"size_bytes\":%llu,\"max_size_bytes\":%llu}}\n",
-         json_counters(all).c_str(), json_reasons(all).c_str(), static_cast<ull>(all.since_s), json_counters(last).c_str(),
-         json_reasons(last).c_str(), static_cast<ull>(last.since_s), static_cast<ull>(info.entry_count),
-         static_cast<ull>(info.blob_count), static_cast<ull>(info.size_bytes), static_cast<ull>(info.max_size_bytes));
+  printf(
+      "{\"schema\":1,\"counters\":%s,\"bypass_reasons\":%s,\"since\":%llu,"
+      "\"last_build\":{\"counters\":%s,\"bypass_reasons\":%s,\"since\":%llu},"
+      "\"store\":{\"entries\":%llu,\"blobs\":%llu,\"size_bytes\":%llu,\"max_size_bytes\":%llu}}\n",
+      json_counters(all).c_str(), json_reasons(all).c_str(), static_cast<ull>(all.since_s), json_counters(last).c_str(),
+      json_reasons(last).c_str(), static_cast<ull>(last.since_s), static_cast<ull>(info.entry_count),
+      static_cast<ull>(info.blob_count), static_cast<ull>(info.size_bytes), static_cast<ull>(info.max_size_bytes));
 }
 
 std::string human_bytes(uint64_t bytes) {
@@ -84,12 +85,19 @@ void print_text(Store& store) {
     return Row{label, std::to_string(get(all, counter)), std::to_string(get(last, counter))};
   };
   printf("  %-26s %14s %14s\n", "", "last build", "all time");
-  print_rows({row("hits", Counter::kLocalHit), row("compiled", Counter::kLocalCompiled),
-              {"hit rate", share(all), share(last)}, row("misses: new", Counter::kMissNoKey),
-              row("misses: inputs changed", Counter::kMissInputs), row("misses: recache", Counter::kMissRecache),
-              row("misses: blob gone", Counter::kMissBlob), row("compiled, not stored", Counter::kNotStored),
-              row("bypassed", Counter::kBypass), row("links recorded", Counter::kLinksRecorded), row("errors", Counter::kError),
-              row("corrupt items met", Counter::kCorrupt), row("evicted", Counter::kEvicted),
+  print_rows({row("hits", Counter::kLocalHit),
+              row("compiled", Counter::kLocalCompiled),
+              {"hit rate", share(all), share(last)},
+              row("misses: new", Counter::kMissNoKey),
+              row("misses: inputs changed", Counter::kMissInputs),
+              row("misses: recache", Counter::kMissRecache),
+              row("misses: blob gone", Counter::kMissBlob),
+              row("compiled, not stored", Counter::kNotStored),
+              row("bypassed", Counter::kBypass),
+              row("links recorded", Counter::kLinksRecorded),
+              row("errors", Counter::kError),
+              row("corrupt items met", Counter::kCorrupt),
+              row("evicted", Counter::kEvicted),
               {"time saved", seconds(get(all, Counter::kTimeSavedMs)), seconds(get(last, Counter::kTimeSavedMs))}});
   bool any = false;
   for (size_t i = 1; i < static_cast<size_t>(Bypass::kCount); ++i) {
@@ -101,7 +109,8 @@ void print_text(Store& store) {
   }
   const StoreInfo info = store.info();
   printf("\n  cache %s of %s, %llu entries, %llu blobs\n", human_bytes(info.size_bytes).c_str(),
-         human_bytes(info.max_size_bytes).c_str(), static_cast<ull>(info.entry_count), static_cast<ull>(info.blob_count));
+         human_bytes(info.max_size_bytes).c_str(), static_cast<ull>(info.entry_count),
+         static_cast<ull>(info.blob_count));
 }
 
 }  // namespace
@@ -112,7 +121,9 @@ int tool_stats(const Words& arguments) {
     if (word == "--json") {
       json = true;
     } else {
-      puts("usage: hpcc stats [--json]\n\nCounters of the last build (compiles less than 5 minutes apart) and of all time.");
+      puts(
+          "usage: hpcc stats [--json]\n\nCounters of the last build (compiles less than 5 minutes apart) and of all "
+          "time.");
       return word == "--help" ? 0 : 2;
     }
   }

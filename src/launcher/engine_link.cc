@@ -103,8 +103,9 @@ bool start_daemon(const Places& places) {
     for (int fd = 0; fd < 3 && null >= 0; ++fd) dup2(null, fd);
     prepare_child(ready[1], 3);
     if (chdir("/") != 0) _exit(127);
-    const char* argv[] = {"hpccd",       "--dir",      places.dir.c_str(), "--run-dir", places.run_dir.c_str(), "--socket",
-                          places.name,   "--view",     places.view,        "--ready-fd", "3",                   nullptr};
+    const char* argv[] = {"hpccd",    "--dir",     places.dir.c_str(), "--run-dir", places.run_dir.c_str(),
+                          "--socket", places.name, "--view",           places.view, "--ready-fd",
+                          "3",        nullptr};
     execv(program.c_str(), const_cast<char**>(argv));
     _exit(127);
   }
@@ -213,7 +214,8 @@ int spawn_engine(const Places& places) {
     int null = open("/dev/null", O_RDWR);
     for (int fd = 0; fd < 3 && null >= 0; ++fd) dup2(null, fd);
     prepare_child(pair[1], 3);
-    const char* argv[] = {"hpcc-tool", "compile", "--dir", places.dir.c_str(), "--view", places.view, "--fd", "3", nullptr};
+    const char* argv[] = {"hpcc-tool", "compile", "--dir", places.dir.c_str(), "--view", places.view,
+                          "--fd",      "3",       nullptr};
     execv(program.c_str(), const_cast<char**>(argv));
     _exit(127);
   }

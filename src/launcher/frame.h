@@ -42,9 +42,9 @@ inline constexpr uint32_t kUntraced = 1, kTruncated = 2, kForeign = 4, kNetwork 
 // the tracer itself saw at that path just before it let the system call go on. Paths are absolute, or relative to the
 // request's cwd.
 enum class Op : uint8_t {
-  kRead = 1,    // open for reading
-  kStat = 2,    // stat, access
-  kLstat = 3,   // lstat: the link itself
+  kRead = 1,   // open for reading
+  kStat = 2,   // stat, access
+  kLstat = 3,  // lstat: the link itself
   kReadlink = 4,
   kExec = 5,
   kWrite = 6,   // open for writing or creating, rename onto, link, symlink, mkdir, truncate
@@ -93,10 +93,26 @@ struct Reader {
     at += n;
     return true;
   }
-  uint8_t u8() { uint8_t v; raw(&v, 1); return v; }
-  uint16_t u16() { uint16_t v; raw(&v, 2); return v; }
-  uint32_t u32() { uint32_t v; raw(&v, 4); return v; }
-  uint64_t u64() { uint64_t v; raw(&v, 8); return v; }
+  uint8_t u8() {
+    uint8_t v;
+    raw(&v, 1);
+    return v;
+  }
+  uint16_t u16() {
+    uint16_t v;
+    raw(&v, 2);
+    return v;
+  }
+  uint32_t u32() {
+    uint32_t v;
+    raw(&v, 4);
+    return v;
+  }
+  uint64_t u64() {
+    uint64_t v;
+    raw(&v, 8);
+    return v;
+  }
   // Points into the frame; nullptr (and failed) when the frame is too short.
   const char* string(uint32_t* n) {
     *n = u32();

@@ -45,21 +45,21 @@ enum class Action : uint8_t {
   kStatAt,    // (dirfd, path1), AT_SYMLINK_NOFOLLOW in `flag_arg`
   kReadlink,  // path0
   kReadlinkAt,
-  kExec,      // path0
+  kExec,  // path0
   kExecAt,
-  kRename,    // path0 removed, path1 written
-  kRenameAt,  // (0,1) removed, (2,3) written
-  kRemove,    // path0
-  kRemoveAt,  // (0,1)
-  kMake,      // path0 written (mkdir, truncate, mknod)
-  kMakeAt,    // (0,1)
-  kLink,      // path1 written, path0 read
-  kLinkAt,    // (0,1) read, (2,3) written
-  kSymlink,   // path1 written
-  kSymlinkAt, // (1,2) written
-  kChdir,     // later relative paths need the process's own directory
-  kConnect,   // talks to another process or machine
-  kForeign,   // escapes the tracer's sight: io_uring, file handles, namespaces
+  kRename,     // path0 removed, path1 written
+  kRenameAt,   // (0,1) removed, (2,3) written
+  kRemove,     // path0
+  kRemoveAt,   // (0,1)
+  kMake,       // path0 written (mkdir, truncate, mknod)
+  kMakeAt,     // (0,1)
+  kLink,       // path1 written, path0 read
+  kLinkAt,     // (0,1) read, (2,3) written
+  kSymlink,    // path1 written
+  kSymlinkAt,  // (1,2) written
+  kChdir,      // later relative paths need the process's own directory
+  kConnect,    // talks to another process or machine
+  kForeign,    // escapes the tracer's sight: io_uring, file handles, namespaces
 };
 
 struct Watched {
@@ -340,8 +340,10 @@ void Tracer::observe(const Call& call) {
     return;
   }
   switch (row->action) {
-    case Action::kOpen: return observe_open(call, call.arg(0), AT_FDCWD, call.arg(1));
-    case Action::kOpenAt: return observe_open(call, call.arg(1), call.fd(0), call.arg(2));
+    case Action::kOpen:
+      return observe_open(call, call.arg(0), AT_FDCWD, call.arg(1));
+    case Action::kOpenAt:
+      return observe_open(call, call.arg(1), call.fd(0), call.arg(2));
     case Action::kOpenAt2: {
       uint64_t how = 0;
       struct iovec local = {&how, sizeof how}, remote = {reinterpret_cast<void*>(call.arg(2)), sizeof how};
@@ -349,37 +351,55 @@ void Tracer::observe(const Call& call) {
       return observe_open(call, call.arg(1), call.fd(0), how);
     }
     case Action::kCreate:
-    case Action::kMake: return observe_path(Op::kWrite, call, AT_FDCWD, call.arg(0));
-    case Action::kMakeAt: return observe_path(Op::kWrite, call, call.fd(0), call.arg(1));
-    case Action::kStatPath: return observe_path(Op::kStat, call, AT_FDCWD, call.arg(0));
-    case Action::kLstatPath: return observe_path(Op::kLstat, call, AT_FDCWD, call.arg(0));
+    case Action::kMake:
+      return observe_path(Op::kWrite, call, AT_FDCWD, call.arg(0));
+    case Action::kMakeAt:
+      return observe_path(Op::kWrite, call, call.fd(0), call.arg(1));
+    case Action::kStatPath:
+      return observe_path(Op::kStat, call, AT_FDCWD, call.arg(0));
+    case Action::kLstatPath:
+      return observe_path(Op::kLstat, call, AT_FDCWD, call.arg(0));
     case Action::kStatAt: {
       bool nofollow = row->flag_arg && (call.arg(row->flag_arg) & AT_SYMLINK_NOFOLLOW);
       return observe_path(nofollow ? Op::kLstat : Op::kStat, call, call.fd(0), call.arg(1));
     }
-    case Action::kReadlink: return observe_path(Op::kReadlink, call, AT_FDCWD, call.arg(0));
-    case Action::kReadlinkAt: return observe_path(Op::kReadlink, call, call.fd(0), call.arg(1));
-    case Action::kExec: return observe_path(Op::kExec, call, AT_FDCWD, call.arg(0));
-    case Action::kExecAt: return observe_path(Op::kExec, call, call.fd(0), call.arg(1));
+    case Action::kReadlink:
+      return observe_path(Op::kReadlink, call, AT_FDCWD, call.arg(0));
+    case Action::kReadlinkAt:
+      return observe_path(Op::kReadlink, call, call.fd(0), call.arg(1));
+    case Action::kExec:
+      return observe_path(Op::kExec, call, AT_FDCWD, call.arg(0));
+    case Action::kExecAt:
+      return observe_path(Op::kExec, call, call.fd(0), call.arg(1));
     case Action::kRename:
       observe_path(Op::kRemove, call, AT_FDCWD, call.arg(0));
       return observe_path(Op::kWrite, call, AT_FDCWD, call.arg(1));
     case Action::kRenameAt:
       observe_path(Op::kRemove, call, call.fd(0), call.arg(1));
       return observe_path(Op::kWrite, call, call.fd(2), call.arg(3));
-    case Action::kRemove: return observe_path(Op::kRemove, call, AT_FDCWD, call.arg(0));
-    case Action::kRemoveAt: return observe_path(Op::kRemove, call, call.fd(0), call.arg(1));
+    case Action::kRemove:
+      return observe_path(Op::kRemove, call, AT_FDCWD, call.arg(0));
+    case Action::kRemoveAt:
+      return observe_path(Op::kRemove, call, call.fd(0), call.arg(1));
     case Action::kLink:
       observe_path(Op::kRead, call, AT_FDCWD, call.arg(0));
       return observe_path(Op::kWrite, call, AT_FDCWD, call.arg(1));
     case Action::kLinkAt:
       observe_path(Op::kRead, call, call.fd(0), call.arg(1));
       return observe_path(Op::kWrite, call, call.fd(2), call.arg(3));
-    case Action::kSymlink: return observe_path(Op::kWrite, call, AT_FDCWD, call.arg(1));
-    case Action::kSymlinkAt: return observe_path(Op::kWrite, call, call.fd(1), call.arg(2));
-    case Action::kChdir: directory_changed_ = true; return;
-    case Action::kConnect: flags_ |= frame::kNetwork; return;
-    case Action::kForeign: flags_ |= frame::kForeign; return;
+    case Action::kSymlink:
+      return observe_path(Op::kWrite, call, AT_FDCWD, call.arg(1));
+    case Action::kSymlinkAt:
+      return observe_path(Op::kWrite, call, call.fd(1), call.arg(2));
+    case Action::kChdir:
+      directory_changed_ = true;
+      return;
+    case Action::kConnect:
+      flags_ |= frame::kNetwork;
+      return;
+    case Action::kForeign:
+      flags_ |= frame::kForeign;
+      return;
   }
 }
 

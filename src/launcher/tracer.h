@@ -1,6 +1,6 @@
 // The tracer: sees every path a compiler's process tree opens, stats, probes, executes or changes, by a seccomp
-// user-notification listener. It looks at each path itself just before the system call goes on and streams what it saw to
-// the engine as frame::Type::kEvents. x86_64 and aarch64.
+// user-notification listener. It looks at each path itself just before the system call goes on and streams what it saw
+// to the engine as frame::Type::kEvents. x86_64 and aarch64.
 #pragma once
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
-// The view of the file system a process has: mount namespace and root. Launcher and engine compute it with the same code
-// and must agree; otherwise the same path may name different files. Header-only, freestanding.
+// The view of the file system a process has: mount namespace and root. Launcher and engine compute it with the same
+// code and must agree; otherwise the same path may name different files. Header-only, freestanding.
 #pragma once
 
 #include <fcntl.h>

@@ -120,7 +120,8 @@ Result<Finish> decode_finish(std::string_view payload) {
   uint32_t out_size = 0, err_size = 0;
   const char* out = in.string(&out_size);
   const char* err = in.string(&err_size);
-  if (!out || !err || in.failed || in.at != in.size || out_size > limits::kStdioBytes || err_size > limits::kStdioBytes) {
+  if (!out || !err || in.failed || in.at != in.size || out_size > limits::kStdioBytes ||
+      err_size > limits::kStdioBytes) {
     return malformed("finish");
   }
   finish.stdout_text.assign(out, out_size);

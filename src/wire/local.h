@@ -63,7 +63,8 @@ class FrameBuffer {
 
 // Sends a whole frame on a socket that may be non-blocking, within a deadline.
 Status send_frame(int fd, frame::Type type, std::string_view payload, int timeout_ms);
-// Blocking receive of one frame, within a deadline; `buffer` keeps what arrived behind it. kNotFound when the peer closed.
+// Blocking receive of one frame, within a deadline; `buffer` keeps what arrived behind it. kNotFound when the peer
+// closed.
 Result<std::string> receive_frame(int fd, FrameBuffer& buffer, frame::Type* type, int timeout_ms);
 
 }  // namespace hpcc
