@@ -17,9 +17,12 @@ struct Words {
   // The next word of this logical line, or an empty view at its end (`at` then stands on the newline or the end).
   std::string_view next() {
     while (at < text.size()) {
-      if (text[at] == ' ') ++at;
-      else if (text.substr(at).starts_with("\\\n")) at += 2;
-      else break;
+      if (text[at] == ' ')
+        ++at;
+      else if (text.substr(at).starts_with("\\\n"))
+        at += 2;
+      else
+        break;
     }
     size_t start = at;
     size_t slashes = 0;
@@ -107,6 +110,8 @@ Result<DepFile> decode_depfile(std::string_view text) {
   Words words{text};
   bool in_targets = true;
   for (std::string_view word = words.next(); !word.empty(); word = words.next()) {
+    // Such a name could not be told from a quoted space or a continuation.
+    if (word.back() == '\\') return Error{Code::kInvalid, "dependency file with a name that ends in a backslash"};
     if (!in_targets) {
       dep.prerequisites.emplace_back(word);
     } else if (word.back() == ':') {
@@ -139,8 +144,10 @@ Result<DepFile> decode_depfile(std::string_view text) {
 
 std::string encode_depfile(const DepFile& dep, Family family) {
   std::string out;
-  if (family == Family::kGcc) encode_gcc(dep, out);
-  else encode_clang(dep, out);
+  if (family == Family::kGcc)
+    encode_gcc(dep, out);
+  else
+    encode_clang(dep, out);
   if (dep.phony) {
     for (size_t i = 1; i < dep.prerequisites.size(); ++i) {
       if (dep.blank_before_phony) out += '\n';

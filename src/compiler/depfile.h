@@ -11,10 +11,10 @@
 namespace hpcc {
 
 struct DepFile {
-  std::vector<std::string> targets;  // raw words as they stand in the file, make quoting kept
+  std::vector<std::string> targets;        // raw words as they stand in the file, make quoting kept
   std::vector<std::string> prerequisites;  // raw words, make quoting kept, in order
-  bool phony = false;                // an empty rule follows for each prerequisite but the first (-MP)
-  bool blank_before_phony = false;   // an empty line before each of these, as clang 14 writes them
+  bool phony = false;                      // an empty rule follows for each prerequisite but the first (-MP)
+  bool blank_before_phony = false;         // an empty line before each of these, as clang 14 writes them
 };
 
 // Parses one rule plus -MP rules. At most limits::kDepFileBytes.

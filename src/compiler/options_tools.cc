@@ -10,15 +10,8 @@ using enum Act;
 using namespace opt;
 
 constexpr OptionRow kPreprocessorRows[] = {
-    {"-D", kJoined},
-    {"-I", kJoined},
-    {"-U", kJoined},
-    {"-W", kJoined},
-    {"-fopenmp"},
-    {"-nostdinc"},
-    {"-std=", kJoined},
-    {"-trigraphs"},
-    {"-undef"},
+    {"-D", kJoined}, {"-I", kJoined},    {"-U", kJoined}, {"-W", kJoined}, {"-fopenmp"},
+    {"-nostdinc"},   {"-std=", kJoined}, {"-trigraphs"},  {"-undef"},
 };
 
 // GNU as, and what clang's own assembler takes. An option that either does not know fails the compile.
@@ -145,7 +138,7 @@ constexpr OptionRow kCc1Rows[] = {
     {"-fno-validate-pch"},
     {"-fopenmp"},
     {"-include", kSeparate, kPath, kReads},
-    {"-include-pch", kSeparate, kPath, kReads},
+    {"-include-pch", kSeparate, kBypass},
     {"-internal-externc-isystem", kSeparate, kPath},
     {"-internal-isystem", kSeparate, kPath},
     {"-load", kSeparate, kPath, kReads | kLeaksName | kLeaksCwd},

@@ -54,20 +54,24 @@ BypassReason Deriver::object() {
   // ".o" or ".c": the compilers disagree with each other on what its extension is.
   if (basename_of(base).empty()) return unsupported("a name with nothing before its extension");
   if (request.mode == Mode::kSyntaxOnly) return {};
-  if (request.output) inv.object = *request.output;
-  else inv.object = base + (request.mode == Mode::kAssemble ? ".s" : ".o");
+  if (request.output)
+    inv.object = *request.output;
+  else
+    inv.object = base + (request.mode == Mode::kAssemble ? ".s" : ".o");
   return {};
 }
 
-// gcc puts each unquoted target before the quoted ones: it swaps the first quoted one away.
+// gcc's driver hands all -MT to cc1 before any -MQ.
 void Deriver::dep_targets() {
   std::vector<std::string>& words = inv.dep.targets;
-  size_t unquoted = 0;
-  for (const DepTarget& target : dep.targets) {
+  std::vector<DepTarget> targets = dep.targets;
+  if (inv.family == Family::kGcc) {
+    std::stable_partition(targets.begin(), targets.end(), [](const DepTarget& target) { return !target.quoted; });
+  }
+  for (const DepTarget& target : targets) {
     std::string_view name = target.name;
     if (inv.family == Family::kGcc) name = strip_leading_dot_slash(name);
     words.push_back(target.quoted ? quote_for_make(name) : std::string(name));
-    if (inv.family == Family::kGcc && !target.quoted) std::swap(words[unquoted++], words.back());
   }
   if (!words.empty()) return;
   bool follows_output = request.output && !(dep.preprocessor_file && inv.family == Family::kGcc);
@@ -96,8 +100,10 @@ BypassReason Deriver::dep_file() {
   inv.dep.wanted = true;
   inv.dep.user_headers_only = dep.preprocessor_file ? dep.preprocessor_user : dep.user;
   inv.dep.phony_targets = dep.phony;
-  if (dep.preprocessor_file) inv.dep.path = *dep.preprocessor_file;
-  else inv.dep.path = dep.file ? *dep.file : base + ".d";
+  if (dep.preprocessor_file)
+    inv.dep.path = *dep.preprocessor_file;
+  else
+    inv.dep.path = dep.file ? *dep.file : base + ".d";
   dep_targets();
   inv.outputs.push_back({OutputKind::kDepFile, inv.dep.path, false});
   return {};

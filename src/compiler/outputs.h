@@ -47,8 +47,8 @@ struct DepRequest {
   bool preprocessor_user = false;
 };
 
-// Sets object, outputs and dep of `inv`, whose family, language and source are set. A reason: a name that is not derived
-// with certainty, or one that is no ordinary file.
+// Sets object, outputs and dep of `inv`, whose family, language and source are set. A reason: a name that is not
+// derived with certainty, or one that is no ordinary file.
 BypassReason derive_outputs(const OutputRequest& request, const DepRequest& dep, Invocation& inv);
 
 }  // namespace hpcc

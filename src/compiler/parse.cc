@@ -70,9 +70,9 @@ class Parser {
   std::vector<Item> items_;
   std::vector<Source> sources_;
   std::vector<std::string> link_inputs_;
-  std::optional<std::string> language_;        // -x
-  const OptionRow* pending_cc1_ = nullptr;     // -Xclang OPTION seen, its value is the next -Xclang's
-  std::string asm_debug_;                      // -Wa,-g and kin
+  std::optional<std::string> language_;     // -x
+  const OptionRow* pending_cc1_ = nullptr;  // -Xclang OPTION seen, its value is the next -Xclang's
+  std::string asm_debug_;                   // -Wa,-g and kin
   bool options_ended_ = false;
   bool query_ = false;
   BypassReason problem_;
@@ -98,10 +98,18 @@ constexpr LanguageName kLanguageNames[] = {
 };
 
 constexpr LanguageName kExtensions[] = {
-    {"c", Language::kC},      {"i", Language::kPreprocessedC},    {"ii", Language::kPreprocessedCxx},
-    {"cc", Language::kCxx},   {"cp", Language::kCxx},             {"cxx", Language::kCxx},
-    {"cpp", Language::kCxx},  {"CPP", Language::kCxx},            {"c++", Language::kCxx},
-    {"C", Language::kCxx},    {"s", Language::kAssembler},        {"S", Language::kAssemblerWithCpp},
+    {"c", Language::kC},
+    {"i", Language::kPreprocessedC},
+    {"ii", Language::kPreprocessedCxx},
+    {"cc", Language::kCxx},
+    {"cp", Language::kCxx},
+    {"cxx", Language::kCxx},
+    {"cpp", Language::kCxx},
+    {"CPP", Language::kCxx},
+    {"c++", Language::kCxx},
+    {"C", Language::kCxx},
+    {"s", Language::kAssembler},
+    {"S", Language::kAssemblerWithCpp},
     {"sx", Language::kAssemblerWithCpp},
 };
 
@@ -139,6 +147,16 @@ std::vector<std::string_view> split_commas(std::string_view text) {
   }
 }
 
+// Character sets in which __DATE__ is written with the same bytes.
+bool is_ascii_superset(std::string_view charset) {
+  std::string upper(charset);
+  for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  for (std::string_view known : {"UTF-8", "UTF8", "ASCII", "US-ASCII", "LATIN1", "KOI8-R"}) {
+    if (upper == known) return true;
+  }
+  return upper.starts_with("ISO-8859-") || upper.starts_with("ISO8859-") || upper.starts_with("CP125");
+}
+
 void Parser::problem(Bypass reason, std::string_view detail) {
   if (problem_.reason == Bypass::kNone) problem_ = {reason, std::string(detail), {}, {}};
 }
@@ -157,8 +175,10 @@ void Parser::take_input(const std::string& arg) {
   if (arg == "-") return problem(Bypass::kStdin, arg);
   if (arg.empty()) return problem(Bypass::kBadCommand, "empty argument");
   std::optional<Language> language;
-  if (language_) language = find_language(kLanguageNames, *language_);
-  else language = language_of(arg, basename_of(argv_[0]));
+  if (language_)
+    language = find_language(kLanguageNames, *language_);
+  else
+    language = language_of(arg, basename_of(argv_[0]));
   sources_.push_back({arg, language});
   key({"source", arg, false}, KeyRole::kPath);
   if (language) key({"language", language_key(*language), false});
@@ -214,8 +234,10 @@ bool Parser::apply_mode(const OptionRow& row, const Split& split) {
   if (row.act == Act::kEndOfOptions) return options_ended_ = true;
   if (row.act == Act::kLanguage) {
     language_ = split.value;
-    if (split.value == "none") language_.reset();
-    else if (!find_language(kLanguageNames, split.value)) problem(Bypass::kUnsupportedLanguage, split.value);
+    if (split.value == "none")
+      language_.reset();
+    else if (!find_language(kLanguageNames, split.value))
+      problem(Bypass::kUnsupportedLanguage, split.value);
     key(split);
     return true;
   }
@@ -229,13 +251,26 @@ bool Parser::apply_mode(const OptionRow& row, const Split& split) {
 
 bool Parser::apply_dep(const OptionRow& row, const Split& split) {
   switch (row.act) {
-    case Act::kDepAll: dep_.all = true; break;
-    case Act::kDepUser: dep_.user = true; break;
-    case Act::kDepPhony: dep_.phony = true; break;
-    case Act::kDepFile: dep_.file = split.value; return key_if_leaks(split), true;
-    case Act::kDepTarget: dep_.targets.push_back({std::string(split.value), false}); return key_if_leaks(split), true;
-    case Act::kDepQuoted: dep_.targets.push_back({std::string(split.value), true}); return key_if_leaks(split), true;
-    default: return false;
+    case Act::kDepAll:
+      dep_.all = true;
+      break;
+    case Act::kDepUser:
+      dep_.user = true;
+      break;
+    case Act::kDepPhony:
+      dep_.phony = true;
+      break;
+    case Act::kDepFile:
+      dep_.file = split.value;
+      return key_if_leaks(split), true;
+    case Act::kDepTarget:
+      dep_.targets.push_back({std::string(split.value), false});
+      return key_if_leaks(split), true;
+    case Act::kDepQuoted:
+      dep_.targets.push_back({std::string(split.value), true});
+      return key_if_leaks(split), true;
+    default:
+      return false;
   }
   key(split, KeyRole::kText, false);
   return true;
@@ -259,15 +294,23 @@ void Parser::opt_info(std::string_view kinds, const Split& split) {
 
 bool Parser::apply_output(const OptionRow& row, const Split& split) {
   switch (row.act) {
-    case Act::kOutput: set_once(outputs_.output, split); return key_if_leaks(split), true;
+    case Act::kOutput:
+      set_once(outputs_.output, split);
+      return key_if_leaks(split), true;
     case Act::kSplitDwarf:
       if (split.value == "single") break;
       if (!split.value.empty() && split.value != "split") problem(Bypass::kUnsupportedOption, row.name);
       outputs_.split_dwarf = true;
       break;
-    case Act::kCoverage: outputs_.coverage = true; break;
-    case Act::kStackUsage: outputs_.stack_usage = true; break;
-    case Act::kCallgraph: outputs_.callgraph = true; break;
+    case Act::kCoverage:
+      outputs_.coverage = true;
+      break;
+    case Act::kStackUsage:
+      outputs_.stack_usage = true;
+      break;
+    case Act::kCallgraph:
+      outputs_.callgraph = true;
+      break;
     case Act::kOptRecord:
       if (row.name.ends_with("record=") && split.value != "yaml") problem(Bypass::kUnsupportedOption, row.name);
       outputs_.opt_record = true;
@@ -276,11 +319,19 @@ bool Parser::apply_output(const OptionRow& row, const Split& split) {
       outputs_.opt_record = true;
       set_once(outputs_.opt_record_file, split);
       return key(split, KeyRole::kPath), true;
-    case Act::kOptInfo: return opt_info(row.name.ends_with('=') ? "=" + std::string(split.value) : split.value, split), true;
-    case Act::kAuxInfo: set_once(outputs_.aux_info_file, split); return key(split, KeyRole::kPath), true;
-    case Act::kDiagnostics: set_once(outputs_.diagnostics_file, split); return key(split, KeyRole::kPath), true;
-    case Act::kEmitLlvm: outputs_.emit_llvm = true; break;
-    default: return false;
+    case Act::kOptInfo:
+      return opt_info(row.name.ends_with('=') ? "=" + std::string(split.value) : split.value, split), true;
+    case Act::kAuxInfo:
+      set_once(outputs_.aux_info_file, split);
+      return key(split, KeyRole::kPath), true;
+    case Act::kDiagnostics:
+      set_once(outputs_.diagnostics_file, split);
+      return key(split, KeyRole::kPath), true;
+    case Act::kEmitLlvm:
+      outputs_.emit_llvm = true;
+      break;
+    default:
+      return false;
   }
   key(split, KeyRole::kText, row.arity != Arity::kFlag);
   return true;
@@ -292,10 +343,14 @@ bool Parser::apply_colour(const OptionRow& row, const Split& split) {
   } else if (row.act == Act::kColourOff) {
     inv_.colour = Invocation::Colour::kNever;
   } else if (row.act == Act::kColourValue) {
-    if (split.value == "always") inv_.colour = Invocation::Colour::kAlways;
-    else if (split.value == "never") inv_.colour = Invocation::Colour::kNever;
-    else if (split.value == "auto") inv_.colour = Invocation::Colour::kAuto;
-    else problem(Bypass::kUnsupportedOption, row.name);
+    if (split.value == "always")
+      inv_.colour = Invocation::Colour::kAlways;
+    else if (split.value == "never")
+      inv_.colour = Invocation::Colour::kNever;
+    else if (split.value == "auto")
+      inv_.colour = Invocation::Colour::kAuto;
+    else
+      problem(Bypass::kUnsupportedOption, row.name);
   } else {
     return false;
   }
@@ -306,17 +361,25 @@ bool Parser::apply_colour(const OptionRow& row, const Split& split) {
 bool Parser::apply_passed_on(const OptionRow& row, const Split& split) {
   switch (row.act) {
     case Act::kWp:
-    case Act::kXpreprocessor: return preprocessor(split), true;
+    case Act::kXpreprocessor:
+      return preprocessor(split), true;
     case Act::kWa:
-    case Act::kXassembler: return assembler(split), true;
-    case Act::kXclang: return cc1(split), true;
+    case Act::kXassembler:
+      return assembler(split), true;
+    case Act::kXclang:
+      return cc1(split), true;
     case Act::kMllvm:
-      if (!find_option(llvm_options(), split.value).row) problem(Bypass::kUnknownOption, "-mllvm " + std::string(split.value));
+      if (!find_option(llvm_options(), split.value).row)
+        problem(Bypass::kUnknownOption, "-mllvm " + std::string(split.value));
       return key(split), true;
     case Act::kDiagnosticsFormat:
       if (split.value.ends_with("-file")) problem(Bypass::kUnsupportedOption, row.name);
       return key(split), true;
-    default: return false;
+    case Act::kInputCharset:
+      if (!is_ascii_superset(split.value)) problem(Bypass::kUnsupportedOption, row.name);
+      return key(split), true;
+    default:
+      return false;
   }
 }
 
@@ -346,7 +409,8 @@ void Parser::assembler(const Split& split) {
     const OptionRow& row = *match.row;
     std::string_view value = parts[i].substr(row.name.size());
     if (row.arity == Arity::kSeparate || (row.arity == Arity::kJoinedOrSeparate && value.empty())) {
-      if (++i == parts.size()) return problem(Bypass::kUnsupportedOption, std::string(split.name) + std::string(parts[i - 1]));
+      if (++i == parts.size())
+        return problem(Bypass::kUnsupportedOption, std::string(split.name) + std::string(parts[i - 1]));
       value = parts[i];
     }
     assembler_part(row, parts[i], value);
@@ -374,6 +438,7 @@ void Parser::cc1(const Split& split) {
   }
   OptionMatch match = find_option(cc1_options(), split.value);
   if (!match.row) return problem(Bypass::kUnknownOption, "-Xclang " + std::string(split.value));
+  if (match.row->act == Act::kBypass) problem(Bypass::kUnsupportedOption, split.value);
   if (match.row->arity == Arity::kSeparate) pending_cc1_ = match.row;
   key(split);
 }
@@ -388,8 +453,8 @@ BypassReason Parser::reason_not_to_cache() const {
   if (sources_.size() > 1) return {Bypass::kSeveralSources, sources_[1].path, {}, {}};
   if (!sources_[0].language) return {Bypass::kUnsupportedLanguage, sources_[0].path, {}, {}};
   if (pending_cc1_) return {Bypass::kBadCommand, "-Xclang without its value", {}, {}};
-  bool assembler_source = *sources_[0].language == Language::kAssembler ||
-                          *sources_[0].language == Language::kAssemblerWithCpp;
+  bool assembler_source =
+      *sources_[0].language == Language::kAssembler || *sources_[0].language == Language::kAssemblerWithCpp;
   if (!asm_debug_.empty() && !assembler_source) return {Bypass::kUnsupportedOption, asm_debug_, {}, {}};
   return {};
 }
@@ -400,8 +465,8 @@ ParseResult Parser::finish() {
   inv_.language = *sources_[0].language;
   if (BypassReason reason = derive_outputs(outputs_, dep_, inv_); reason.reason != Bypass::kNone) return reason;
   // clang names every option that a source needing no preprocessor leaves unused, as it was spelled.
-  bool preprocessed_here = inv_.language == Language::kC || inv_.language == Language::kCxx ||
-                           inv_.language == Language::kAssemblerWithCpp;
+  bool preprocessed_here =
+      inv_.language == Language::kC || inv_.language == Language::kCxx || inv_.language == Language::kAssemblerWithCpp;
   if (inv_.family == Family::kClang && !preprocessed_here) inv_.leaks_output_name = true;
 
   // The name picks clang's language, target and mode, and both families begin their messages with it.

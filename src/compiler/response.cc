@@ -25,8 +25,10 @@ std::vector<std::string> split_words(std::string_view text) {
         if (++i == text.size()) break;
         word += text[i];
       } else if (quote) {
-        if (c == quote) quote = 0;
-        else word += c;
+        if (c == quote)
+          quote = 0;
+        else
+          word += c;
       } else if (c == '\'' || c == '"') {
         quote = c;
       } else {

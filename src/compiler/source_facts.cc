@@ -1,8 +1,8 @@
 // How a time macro can come about by ##, and which facts prove that it cannot.
 //
-// A pasted word is a sequence of tokens, each a piece of it. Each piece but the last is the left operand of some ##, each
-// but the first the right operand. Within one file the pieces are put together exactly (Pieces::complete). Across files
-// only pieces of two letters or more are united: a whole word, or two halves.
+// A pasted word is a sequence of tokens, each a piece of it. Each piece but the last is the left operand of some ##,
+// each but the first the right operand. Within one file the pieces are put together exactly (Pieces::complete). Across
+// files only pieces of two letters or more are united: a whole word, or two halves.
 //
 // An operand of ## is what stands beside ## in a replacement list, or the last (left operand) or first (right operand)
 // token of a macro argument, or of a replacement list that becomes one. So the text after a left operand continues with
@@ -43,9 +43,12 @@ bool contains(std::string_view text, std::string_view needle) {
 // The length of a line splice at `at`: a backslash or the trigraph for it, blanks, newline. 0 if there is none.
 size_t splice_length(std::string_view text, size_t at) {
   size_t i = at;
-  if (text[i] == '\\') i += 1;
-  else if (text.substr(i).starts_with("?\?/")) i += 3;
-  else return 0;
+  if (text[i] == '\\')
+    i += 1;
+  else if (text.substr(i).starts_with("?\?/"))
+    i += 3;
+  else
+    return 0;
   while (i < text.size() && is_blank(text[i])) ++i;
   if (i < text.size() && text[i] == '\n') return i + 1 - at;
   return i > at && text[i - 1] == '\r' ? i - at : 0;
@@ -59,7 +62,8 @@ bool has_split_identifier(std::string_view text) {
       if (length == 0 || at == 0) continue;
       size_t next = at + length;
       if (class_of(text[at - 1]) == kOther && splice_length(text, at - 1) == 0 && text[at - 1] != '\n') continue;
-      if (next < text.size() && (class_of(text[next]) != kOther || text[next] == '\\' || text[next] == '?')) return true;
+      if (next < text.size() && (class_of(text[next]) != kOther || text[next] == '\\' || text[next] == '?'))
+        return true;
     }
   }
   return false;
@@ -70,8 +74,10 @@ std::string without_splices(std::string_view text) {
   out.reserve(text.size());
   for (size_t i = 0; i < text.size();) {
     size_t length = splice_length(text, i);
-    if (length == 0) out += text[i++];
-    else i += length;
+    if (length == 0)
+      out += text[i++];
+    else
+      i += length;
   }
   return out;
 }
@@ -148,12 +154,14 @@ uint32_t facts_of_letters(std::string_view letters, bool underscore) {
 uint32_t facts_of_piece(std::string_view text, size_t begin, size_t end, Pieces& pieces) {
   std::string_view token = text.substr(begin, end - begin);
   size_t first = token.find_first_not_of('_');
-  std::string_view letters = first == std::string_view::npos ? "" : token.substr(first, token.find_last_not_of('_') - first + 1);
+  std::string_view letters =
+      first == std::string_view::npos ? "" : token.substr(first, token.find_last_not_of('_') - first + 1);
   bool underscore = letters.size() < token.size();
   uint32_t facts = 0;
   if (underscore && !letters.empty() && token.size() >= 4 && (is_piece(kFile, token) || is_piece(kBaseFile, token))) {
     facts |= kFactFileMacro;
   }
+  if (token == kDate || token == kTime || token == kTimestamp) return facts;  // found as whole words
   if (!is_piece(kDate, token) && !is_piece(kTimestamp, token) && !is_piece(kTime, token)) return facts;
   bool left = can_be_left_operand(text, end);
   bool right = can_be_right_operand(text, begin);
@@ -219,6 +227,7 @@ uint32_t scan_spliced(std::string_view text) {
 }  // namespace
 
 uint32_t scan_source_facts(std::string_view text) {
+  if (text.starts_with("CPCH")) return kFactScanned | kFactClangPch;
   if (!has_split_identifier(text)) return scan_spliced(text);
   // Both readings: a splice inside a raw string is undone again.
   return scan_spliced(text) | scan_spliced(without_splices(text));

@@ -13,11 +13,11 @@ namespace hpcc {
 inline constexpr uint32_t kFactDateTime = 1u << 0;   // __DATE__ or __TIME__
 inline constexpr uint32_t kFactTimestamp = 1u << 1;  // __TIMESTAMP__
 // One of the above can be pasted together by ## within this file, or a token holds all of its letters and some of its
-// underscores (__TIME, DATE__) and can be an operand of ##: it stands beside ## itself, at the end of a macro argument, or
-// at the end of a macro's replacement.
+// underscores (__TIME, DATE__) and can be an operand of ##: it stands beside ## itself, at the end of a macro argument,
+// or at the end of a macro's replacement.
 inline constexpr uint32_t kFactTimePiece = 1u << 2;
-inline constexpr uint32_t kFactUnderscores = 1u << 3;   // the token "_" or "__", where it can be an operand of ##
-inline constexpr uint32_t kFactTimeWord = 1u << 4;      // likewise the token DATE, TIME or TIMESTAMP
+inline constexpr uint32_t kFactUnderscores = 1u << 3;       // the token "_" or "__", where it can be an operand of ##
+inline constexpr uint32_t kFactTimeWord = 1u << 4;          // likewise the token DATE, TIME or TIMESTAMP
 inline constexpr uint32_t kFactPragmaDependency = 1u << 5;  // #pragma GCC dependency: compares mtimes
 // The file can see its own path: __FILE__, __BASE_FILE__, __builtin_FILE, __builtin_source_location, source_location,
 // or a piece of the first two. __FILE_NAME__ does not count.
@@ -30,13 +30,16 @@ inline constexpr uint32_t kFactTi = 1u << 9;
 inline constexpr uint32_t kFactMe = 1u << 10;
 inline constexpr uint32_t kFactStampHead = 1u << 11;
 inline constexpr uint32_t kFactStampTail = 1u << 12;
+// A precompiled header of clang: it is refused, unless built without timestamps, when the mtime of a header it was made
+// from has changed. No Manifest holds those.
+inline constexpr uint32_t kFactClangPch = 1u << 13;
 inline constexpr uint32_t kFactScanned = 1u << 31;
 
 uint32_t scan_source_facts(std::string_view text);
 
-// Whether __DATE__, __TIME__ or __TIMESTAMP__ could be pasted together from the tokens of all inputs of a compile, whose
-// facts are given united. The names written out in full are facts of their own. Pieces of a single letter count only
-// within the file where all the rest is: T, E and `__` are in every C++ program.
+// Whether __DATE__, __TIME__ or __TIMESTAMP__ could be pasted together from the tokens of all inputs of a compile,
+// whose facts are given united. The names written out in full are facts of their own. Pieces of a single letter count
+// only within the file where all the rest is: T, E and `__` are in every C++ program.
 bool may_paste_time_macro(uint32_t facts);
 
 }  // namespace hpcc
