@@ -41,8 +41,8 @@ bool LoadedManifest::input_matches(const In& in, struct stat* info, Files& files
   if (fstatat(AT_FDCWD, path.c_str(), info, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0) return differs("is gone");
   switch (in.kind) {
     case InputKind::kFile: {
-      if (files.matches(in.path, *info, in.digest)) return true;
       if (!S_ISREG(info->st_mode)) return differs("is no regular file any more");
+      if (files.matches(in.path, *info, in.digest)) return true;
       Result<FileFact> fact = files.fact(in.path, *info);
       if (!fact.ok()) return differs("cannot be read");
       return fact->digest == files.digest(in.digest) || differs("changed");
@@ -50,7 +50,7 @@ bool LoadedManifest::input_matches(const In& in, struct stat* info, Files& files
     case InputKind::kDirectory:
       return S_ISDIR(info->st_mode) || differs("is no directory any more");
     case InputKind::kListing: {
-      Result<BlobDigest> digest = listing_digest(path);
+      Result<BlobDigest> digest = files.listing(in.path, *info);
       return (digest.ok() && *digest == files.digest(in.digest)) || differs("directory has other entries");
     }
     case InputKind::kLink: {

@@ -94,6 +94,31 @@ bool Files::matches(Id id, const struct stat& info, DigestId wanted) {
   return record.digest == wanted && record.stamp == stamp_of(info);
 }
 
+Result<BlobDigest> Files::listing(Id id, const struct stat& info) {
+  const FileStamp stamp = stamp_of(info);
+  const std::string name = path(id);
+  {
+    std::shared_lock lock(mutex_);
+    const Record& record = records_[id];
+    if (record.digest != 0 && record.stamp == stamp) return digests_[record.digest];
+  }
+  Fd fd(open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return errno_error("open directory " + name);
+  const int64_t before_ns = realtime_ns();
+  TRY_ASSIGN(std::vector<std::string> names, list_directory(name));
+  std::string text;
+  for (const std::string& entry : names) text += entry + '\0';
+  const BlobDigest digest = BlobDigest::of(text);
+  struct stat last;
+  if (fstat(fd.get(), &last) != 0) return errno_error("stat " + name);
+  if (stamp != stamp_of(last) || stamp.ctime_ns >= before_ns - kTickNs || !has_trusted_stamps(fd.get())) return digest;
+  const DigestId interned = intern(digest);
+  std::unique_lock lock(mutex_);
+  records_[id].stamp = stamp;
+  records_[id].digest = interned;
+  return digest;
+}
+
 Result<FileFact> Files::fact(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return errno_error("stat " + path);
@@ -102,18 +127,18 @@ Result<FileFact> Files::fact(const std::string& path) {
 
 Result<FileFact> Files::fact(Id id, const struct stat& info) {
   const FileStamp stamp = stamp_of(info);
-  std::string path;
+  if (!S_ISREG(info.st_mode)) return Error{Code::kInvalid, path(id) + ": not a regular file", 0};
+  std::string name;
   bool ask_store = false;
   {
     std::shared_lock lock(mutex_);
     const Record& record = records_[id];
     if (record.digest != 0 && record.stamp == stamp) return FileFact{stamp, digests_[record.digest], record.facts};
-    path = record.path;
+    name = record.path;
     ask_store = !record.asked_store;
   }
-  if (!S_ISREG(info.st_mode)) return Error{Code::kInvalid, path + ": not a regular file", 0};
   if (ask_store) {
-    std::optional<FileFact> stored = store_.file_fact(view_, path);
+    std::optional<FileFact> stored = store_.file_fact(view_, name);
     DigestId digest = stored ? intern(stored->digest) : 0;
     std::unique_lock lock(mutex_);
     Record& record = records_[id];

@@ -56,6 +56,9 @@ class Files {
   // The same when the caller has just done the stat.
   Result<FileFact> fact(Id id, const struct stat& info);
 
+  // Digest of a directory's names (see observation.h), remembered by the directory's stamp.
+  Result<BlobDigest> listing(Id id, const struct stat& info);
+
   // Fast check for a hit: true when the file's remembered stamp equals `info` and its digest is `wanted`.
   bool matches(Id id, const struct stat& info, DigestId wanted);
 

@@ -221,7 +221,7 @@ bool Observer::directory(const std::string& path, const std::string& full, const
   add_input(path, InputKind::kDirectory, BlobDigest(), now);
   if (!seen.listed && !seen.read) return true;
   if (stamp_of(now).ctime_ns >= fresh_ns_) return refuse(Bypass::kInputChanged, path);
-  Result<BlobDigest> digest = listing_digest(full);
+  Result<BlobDigest> digest = files_.listing(files_.intern(full), now);
   if (!digest.ok()) return refuse(Bypass::kVolatileInput, path);
   add_input(path, InputKind::kListing, *digest, now);
   return true;
@@ -346,13 +346,6 @@ void Observer::group_inputs() {
 }
 
 }  // namespace
-
-Result<BlobDigest> listing_digest(const std::string& path) {
-  TRY_ASSIGN(std::vector<std::string> names, list_directory(path));
-  std::string text;
-  for (const std::string& name : names) text += name + '\0';
-  return BlobDigest::of(text);
-}
 
 Result<BlobDigest> link_digest(const std::string& path) {
   char target[limits::kPathBytes];

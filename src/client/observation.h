@@ -25,8 +25,7 @@ struct Observed {
 Observed observe(const std::vector<Event>& events, const std::vector<std::string>& outputs, const Place& place,
                  int64_t start_ns, Files& files);
 
-// Digest of a directory's sorted names, of a symbolic link's target: what kListing and kLink record.
-Result<BlobDigest> listing_digest(const std::string& path);
+// Digest of a symbolic link's target: what kLink records.
 Result<BlobDigest> link_digest(const std::string& path);
 
 }  // namespace hpcc

@@ -98,7 +98,7 @@ Status Server::listen() {
   if (chdir("/") != 0) return errno_error("chdir /");
   epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
   struct epoll_event event = {};
-  event.events = EPOLLIN | EPOLLEXCLUSIVE;
+  event.events = EPOLLIN | EPOLLET;  // wakes one worker for each new connection
   event.data.fd = listener_.get();
   if (!epoll_ || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener_.get(), &event) != 0) return errno_error("epoll");
   wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -152,29 +152,33 @@ void Server::work() {
     if (ready != 1 || event.data.fd == wake_.get()) continue;
     last_activity_ns_.store(monotonic_ns());
     if (event.data.fd == listener_.get()) {
-      accept_one();
+      while (accept_one()) {
+      }
     } else {
       serve(event.data.fd);
     }
   }
 }
 
-void Server::accept_one() {
+// Serves one waiting connection. False when none waits.
+bool Server::accept_one() {
   Fd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!fd || !peer_is_owner(fd.get())) return;
+  if (!fd) return errno == EINTR || errno == ECONNABORTED;
+  if (!peer_is_owner(fd.get())) return true;
   auto connection = std::make_unique<Connection>();
   connection->fd = std::move(fd);
   const int number = connection->fd.get();
   struct pollfd wait = {number, POLLIN, 0};
   poll(&wait, 1, kFirstFrameWaitMs);
-  if (!advance(*connection)) return;
+  if (!advance(*connection)) return true;
   std::lock_guard lock(mutex_);
-  if (connections_.size() >= limits::kConnections) return;
+  if (connections_.size() >= limits::kConnections) return true;
   connections_[number] = std::move(connection);
   struct epoll_event event = {};
   event.events = EPOLLIN | EPOLLONESHOT;
   event.data.fd = number;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, number, &event) != 0) connections_.erase(number);
+  return true;
 }
 
 void Server::serve(int fd) {

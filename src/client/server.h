@@ -40,7 +40,7 @@ class Server {
     std::unique_ptr<Compile> compile;
   };
   void work();
-  void accept_one();
+  bool accept_one();
   void serve(int fd);
   bool advance(Connection& connection);
   bool handle(Connection& connection, frame::Type type, const std::string& payload);

@@ -147,6 +147,13 @@ size_t build_filter(struct sock_filter* out) {
   return n;
 }
 
+const Watched* find_watched(long number) {
+  for (const Watched& row : kWatched) {
+    if (row.number == number) return &row;
+  }
+  return nullptr;
+}
+
 State state_of(const struct stat& info) {
   if (S_ISREG(info.st_mode)) return State::kFile;
   if (S_ISDIR(info.st_mode)) return State::kDirectory;
@@ -330,11 +337,7 @@ void Tracer::observe_open(const Call& call, uint64_t path, int dirfd, uint64_t o
 }
 
 void Tracer::observe(const Call& call) {
-  const long number = static_cast<long>(call.args[-1]);
-  const Watched* row = nullptr;
-  for (const Watched& candidate : kWatched) {
-    if (candidate.number == number) row = &candidate;
-  }
+  const Watched* row = find_watched(static_cast<long>(call.args[-1]));
   if (!row) {
     flags_ |= frame::kForeign;
     return;

@@ -5,8 +5,8 @@
 #include <sys/uio.h>
 
 #include <cerrno>
-#include <chrono>
 
+#include "base/fs.h"
 #include "base/limits.h"
 
 namespace hpcc {
@@ -49,10 +49,7 @@ void put_list(std::string* out, const std::vector<std::string>& words) {
   for (const std::string& word : words) put_string(out, word);
 }
 
-int64_t now_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
-}
+int64_t now_ms() { return monotonic_ns() / 1000000; }
 
 // Waits for `events` on fd until `deadline_ms`.
 Status wait_for(int fd, short events, int64_t deadline_ms) {
