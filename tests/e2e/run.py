@@ -35,6 +35,7 @@ def run_one(fn, options):
 
 
 def main():
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slow", action="store_true")
     parser.add_argument("--filter", action="append", default=[])

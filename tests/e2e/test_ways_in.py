@@ -59,14 +59,14 @@ def cmake_with_ninja_and_the_launcher_variables_hits(t):
     t.write("CMakeLists.txt", "cmake_minimum_required(VERSION 3.10)\nproject(p C CXX)\nadd_library(p STATIC a.c b.cc)\n")
     t.write("a.c", "int a;\n")
     t.write("b.cc", "#include <vector>\nint b() { return std::vector<int>(3).size(); }\n")
-    for build in ("one", "one", "two"):
-        t.run(["rm", "-rf", build])
-        t.run(["cmake", "-G", "Ninja", "-S", ".", "-B", build, f"-DCMAKE_C_COMPILER_LAUNCHER={t.hpcc_bin}",
+    for _ in range(2):
+        t.run("rm -rf build")
+        t.run(["cmake", "-G", "Ninja", "-S", ".", "-B", "build", f"-DCMAKE_C_COMPILER_LAUNCHER={t.hpcc_bin}",
                f"-DCMAKE_CXX_COMPILER_LAUNCHER={t.hpcc_bin}"])
+        t.settle()
         before = t.counters()
-        t.run(["ninja", "-C", build])
-    moved = t.hits() - before["local_hit"]
-    check(moved == 2, "hits in another build directory:", moved, t.stats())
+        t.run("ninja -C build")
+    check(t.hits() - before["local_hit"] == 2, t.stats())
 
 
 @test

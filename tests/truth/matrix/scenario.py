@@ -91,7 +91,8 @@ def _named(fn, *names):
 
 
 def write(path, text):
-    return _named(lambda p: p.write(path, text), os.path.basename(path))
+    # A directory made on the way may be what is named.
+    return _named(lambda p: p.write(path, text), *reversed(path.split("/")))
 
 
 def write_same_stat(path, text):
@@ -257,6 +258,10 @@ def expected_names(scenario, place):
             names += ["order", *[x for x, y in zip(a, b) if x != y]]
     if scenario.env_b is not None:
         names += [k for k in {**scenario.env, **scenario.env_b} if scenario.env.get(k) != scenario.env_b.get(k)]
+    if os.path.basename(asked_source(scenario, place)) in names:
+        names.append("source file changed")
+    if "PWD" in names:
+        names += ["pwd", "directory"]
     if scenario.cwd_b is not None:
         names += ["directory", "cwd", "place", place.expand(scenario.cwd_b)]
     return tuple(n for n in names if n)

@@ -20,8 +20,8 @@ S("__has_include in a header", {"a.c": '#include "a.h"\n', "a.h": PROBE}, change
 S("__has_include beside a header elsewhere", {"a.c": '#include "d/a.h"\n', "d/a.h": PROBE}, change=write("d/opt.h", ""), expect=MISS)
 S("__has_include of a name that becomes a directory", {"a.c": PROBE}, change=mkdir("opt.h"), expect=EITHER,
   reason="a directory is no header: the result stays")
-S("__has_include through a dangling link", {"a.c": PROBE}, setup=symlink("real.h", "opt.h"), change=write("real.h", ""), expect=MISS)
-S("__has_include: link target goes", {"a.c": PROBE, "real.h": ""}, setup=symlink("real.h", "opt.h"), change=remove("real.h"), expect=MISS)
+S("__has_include through a dangling link", {"a.c": PROBE}, setup=symlink("real.h", "opt.h"), change=write("real.h", ""), expect=MISS, explain=("real.h", "opt.h"))
+S("__has_include: link target goes", {"a.c": PROBE, "real.h": ""}, setup=symlink("real.h", "opt.h"), change=remove("real.h"), expect=MISS, explain=("real.h", "opt.h"))
 S("__has_include of an absolute path", {"a.c": '#if __has_include("@W@/z/opt.h")\nint has = 1;\n#else\nint has = 0;\n#endif\n'},
   change=write("z/opt.h", ""), expect=MISS)
 S("__has_include with ..", {"s/a.c": PROBE.replace("opt.h", "../opt.h")}, "CC -c s/a.c -o a.o", change=write("opt.h", ""), expect=MISS)
@@ -66,7 +66,7 @@ S("a directory goes, comes back with other content", {**TWO, "one/x.h": "#define
   via=remove("one"), change=write("one/x.h", "#define X 5\n"), expect=MISS)
 S("-include found in cwd before -I", {"a.c": "int v = X;\n", "inc/p.h": "#define X 1\n"}, "CC -Iinc -include p.h -c a.c -o a.o",
   change=write("p.h", "#define X 2\n"), expect=MISS)
-S("a missing header is added", {"a.c": '#include "x.h"\n'}, change=write("x.h", "int v;\n"), expect=MISS, populate="compile")
+S("a missing header is added", {"a.c": '#include "x.h"\n'}, change=write("x.h", "int v;\n"), expect=MISS, populate="compile", explain=("x.h", "failed"))
 S("a needed header goes", {"a.c": '#include "x.h"\n', "x.h": "int v;\n"}, change=remove("x.h"), expect=COMPILE)
 S("the source goes", {"a.c": "int v;\n"}, change=remove("a.c"), expect=COMPILE)
 S("a header becomes a directory", {"a.c": '#include "x.h"\nint v;\n', "x.h": ""}, change=(remove("x.h"), mkdir("x.h")), expect=COMPILE)

@@ -38,13 +38,13 @@ S("-Wa,-I directory swapped", {"a.s": '.include "k.inc"\n', "one/k.inc": ".long 
 S("-Wa,-I content", {"a.s": '.include "k.inc"\n', "one/k.inc": ".long 1\n"}, "CC -Wa,-Ione -c a.s -o a.o",
   change=write("one/k.inc", ".long 2\n"), expect=MISS)
 S("-Wa,@file content", {"a.s": ".ifdef X\n.long 1\n.endif\n.long 5\n", "f": "--defsym X=1"}, "CC -Wa,@f -c a.s -o a.o",
-  change=write("f", "--defsym Y=1"), expect=MISS, compilers=GCC)
+  change=write("f", "--defsym Y=1"), expect=COMPILE, populate="any", compilers=GCC)
 S("-Wa,@file content, in C", {"a.c": 'asm(".ifdef X\\n.long 1\\n.endif\\n.long 5");\n', "f": "--defsym X=1"}, "CC -Wa,@f -c a.c -o a.o",
-  change=write("f", "--defsym Y=1"), expect=MISS, compilers=GCC)
+  change=write("f", "--defsym Y=1"), expect=COMPILE, populate="any", compilers=GCC)
 S("-Wa,--defsym", {"a.s": ".long X\n"}, "CC -Wa,--defsym,X=1 -c a.s -o a.o", cmd_b="CC -Wa,--defsym,X=2 -c a.s -o a.o", expect=MISS,
   explain=("defsym", "X=2"))
 S("-Xassembler", {"a.s": ".long X\n"}, "CC -Xassembler --defsym -Xassembler X=1 -c a.s -o a.o",
-  cmd_b="CC -Xassembler --defsym -Xassembler X=2 -c a.s -o a.o", expect=MISS, compilers=GCC, explain=("defsym", "X=2"))
+  cmd_b="CC -Xassembler --defsym -Xassembler X=2 -c a.s -o a.o", expect=COMPILE, populate="any", compilers=GCC, explain=("defsym", "X=2"))
 S("-Wa, order", {"a.s": '.include "k.inc"\n', "one/k.inc": ".long 1\n", "two/k.inc": ".long 2\n"},
   "CC -Wa,-Ione,-Itwo -c a.s -o a.o", cmd_b="CC -Wa,-Itwo,-Ione -c a.s -o a.o", expect=MISS)
 S(".s is edited", {"a.s": ".long 1\n"}, "CC -c a.s -o a.o", change=write("a.s", ".long 2\n"), expect=MISS)

@@ -44,8 +44,9 @@ S("DEPENDENCIES_OUTPUT appears", ONE, env_b={"DEPENDENCIES_OUTPUT": "deps.txt"},
 S("SUNPRO_DEPENDENCIES: the file is made", ONE, env={"SUNPRO_DEPENDENCIES": "deps.txt tgt"}, expect=EITHER, populate="any", compilers=CLANG, reason="clang has no such variable")
 S("SUNPRO_DEPENDENCIES appears", ONE, env_b={"SUNPRO_DEPENDENCIES": "deps.txt tgt"}, expect=BYPASS, compilers=GCC)
 S("PWD is a symlink, -g", {"a.c": "int f(void) { return 1; }\n"}, "CC -g -c a.c -o a.o", setup=symlink("@W@", "@T@/link"), env_b={"PWD": "@T@/link"}, expect=MISS,
-  explain=("PWD", "directory", "cwd", "place"))
-S("PWD is a symlink, no -g", {"a.c": "int f(void) { return 1; }\n"}, setup=symlink("@W@", "@T@/link"), env_b={"PWD": "@T@/link"})
+  explain=("PWD", "pwd", "directory", "cwd", "place"))
+S("PWD is a symlink, no -g", {"a.c": "int f(void) { return 1; }\n"}, setup=symlink("@W@", "@T@/link"), env_b={"PWD": "@T@/link"}, expect=EITHER,
+  reason="a PWD other than the directory's name is keyed")
 S("PWD is wrong, -g", {"a.c": "int f(void) { return 1; }\n", "d/x": ""}, "CC -g -c a.c -o a.o", env_b={"PWD": "@W@/d"}, expect=EITHER,
   reason="ignored by the compiler: a hit is right, a miss conservative")
 S("PWD unset, -g", {"a.c": "int f(void) { return 1; }\n"}, "CC -g -c a.c -o a.o", env_b={"PWD": None}, expect=EITHER, reason="the same directory")

@@ -36,7 +36,7 @@ S("a name too long", C, cmd_b="CC -c a.c -o " + "n" * 300, expect=COMPILE, any_s
 S("a path with ..", {**C, "d/x": ""}, cmd_b="CC -c a.c -o d/../a.o")
 S("a path through a symlinked directory", {**C, "d/x": ""}, setup=symlink("d", "l"), cmd_b="CC -c a.c -o l/a.o")
 S("a path with //", {**C, "d/x": ""}, cmd_b="CC -c a.c -o d//a.o")
-S("the object goes in B's directory, relative", {**C, "sub/a.c": C["a.c"]}, cwd_b="@W@/sub")
+S("the object goes in B's directory, relative", {**C, "sub/a.c": C["a.c"]}, cwd_b="@W@/sub", expect=EITHER, reason="the directory below the root may be keyed")
 S("a read-only output directory", {**C, "d/x": ""}, change=chmod("d", 0o555), cmd_b="CC -c a.c -o d/a.o", expect=EITHER, reason="root may write there")
 S("a set-gid output directory", {**C, "d/x": ""}, change=chmod("d", 0o2755), cmd_b="CC -c a.c -o d/a.o")
 S("failing compile removes or keeps the old object as the compiler does", C, keep=True, change=write("a.c", "int x = ;\n"), expect=COMPILE)
