@@ -128,10 +128,9 @@ Result<DepFile> decode_depfile(std::string_view text) {
   if (words.at == text.size()) return dep;
 
   dep.phony = true;
-  dep.blank_before_phony = text[words.at] == '\n';
   for (size_t i = 1; i < dep.prerequisites.size(); ++i) {
     const std::string& name = dep.prerequisites[i];
-    if (dep.blank_before_phony && words.at < text.size() && text[words.at] == '\n') ++words.at;
+    if (words.at < text.size() && text[words.at] == '\n') ++words.at;  // clang's empty line
     std::string_view rest = text.substr(words.at);
     if (!rest.starts_with(name) || !rest.substr(name.size()).starts_with(":\n")) {
       return Error{Code::kInvalid, "dependency file with an unexpected second rule"};
@@ -150,7 +149,7 @@ std::string encode_depfile(const DepFile& dep, Family family) {
     encode_clang(dep, out);
   if (dep.phony) {
     for (size_t i = 1; i < dep.prerequisites.size(); ++i) {
-      if (dep.blank_before_phony) out += '\n';
+      if (family == Family::kClang) out += '\n';
       out += dep.prerequisites[i] + ":\n";
     }
   }

@@ -14,13 +14,13 @@ struct DepFile {
   std::vector<std::string> targets;        // raw words as they stand in the file, make quoting kept
   std::vector<std::string> prerequisites;  // raw words, make quoting kept, in order
   bool phony = false;                      // an empty rule follows for each prerequisite but the first (-MP)
-  bool blank_before_phony = false;         // an empty line before each of these, as clang 14 writes them
 };
 
 // Parses one rule plus -MP rules. At most limits::kDepFileBytes.
 Result<DepFile> decode_depfile(std::string_view text);
 
-// Writes it with the family's own wrapping, byte for byte as gcc 12 / clang 14 do. The caller checks on the miss that
+// Writes it with the family's own wrapping, byte for byte as gcc 12 / clang 14 do (clang 14 puts an empty line before each
+// phony rule, its successors may not). The caller checks on the miss that
 // encode(decode(text)) == text and stores the file verbatim otherwise.
 std::string encode_depfile(const DepFile& dep, Family family);
 

@@ -45,6 +45,7 @@ enum class Act : uint8_t {
   kColourOn,
   kColourOff,
   kColourValue,        // -fdiagnostics-color=WHEN
+  kPlainOutput,        // -fdiagnostics-plain-output: no colour, and other changes; keyed
   kMachine,            // -march=, -mtune=, -mcpu=: "native" keys the CPU
   kWp,                 // -Wp,SUB,SUB: each must have a row in the preprocessor table
   kXpreprocessor,      // -Xpreprocessor SUB: the same

@@ -396,7 +396,6 @@ constexpr OptionRow kRows[] = {
     {"-fdiagnostics-misexpect-tolerance=", kJoined},
     {"-fdiagnostics-parseable-fixits", kFlag, kText, kNegatable},
     {"-fdiagnostics-path-format=", kJoined},
-    {"-fdiagnostics-plain-output", kFlag, kText, kNegatable},
     {"-fdiagnostics-print-source-range-info", kFlag, kText, kNegatable},
     {"-fdiagnostics-show-caret", kFlag, kText, kNegatable},
     {"-fdiagnostics-show-category=", kJoined},

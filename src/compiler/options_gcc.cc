@@ -264,7 +264,7 @@ constexpr OptionRow kRows[] = {
     {"-fdiagnostics-minimum-margin-width=", kJoined},
     {"-fdiagnostics-parseable-fixits", kFlag, kText, kNegatable},
     {"-fdiagnostics-path-format=", kJoined},
-    {"-fdiagnostics-plain-output", kFlag, kText, kNegatable},
+    {"-fdiagnostics-plain-output", kFlag, kPlainOutput},
     {"-fdiagnostics-set-output=", kJoined, kBypass},
     {"-fdiagnostics-show-caret", kFlag, kText, kNegatable},
     {"-fdiagnostics-show-context", kFlag, kText, kNegatable},

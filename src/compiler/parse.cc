@@ -342,6 +342,9 @@ bool Parser::apply_colour(const OptionRow& row, const Split& split) {
     inv_.colour = Invocation::Colour::kAlways;
   } else if (row.act == Act::kColourOff) {
     inv_.colour = Invocation::Colour::kNever;
+  } else if (row.act == Act::kPlainOutput) {
+    inv_.colour = Invocation::Colour::kNever;
+    return key(split, KeyRole::kText, false), true;
   } else if (row.act == Act::kColourValue) {
     if (split.value == "always")
       inv_.colour = Invocation::Colour::kAlways;

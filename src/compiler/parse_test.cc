@@ -139,6 +139,8 @@ TEST(Parse, Colour) {
   EXPECT_EQ(parsed("gcc -fdiagnostics-color -c a.c").colour, Colour::kAlways);
   EXPECT_EQ(parsed("gcc -fdiagnostics-color=always -fdiagnostics-color=auto -c a.c").colour, Colour::kAuto);
   EXPECT_EQ(parsed("clang -fno-color-diagnostics -c a.c").colour, Colour::kNever);
+  EXPECT_EQ(parsed("gcc -fdiagnostics-plain-output -c a.c").colour, Colour::kNever);
+  EXPECT_FALSE(same_key("gcc -fdiagnostics-plain-output -c a.c", "gcc -c a.c")) << "it enters DW_AT_producer";
   EXPECT_EQ(bypass_of("gcc -fdiagnostics-color=blue -c a.c"), Bypass::kUnsupportedOption);
 }
 
