@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/fs.h"
 #include "base/limits.h"
@@ -11,10 +12,23 @@
 #include "client/history.h"
 #include "compiler/driver.h"
 #include "compiler/environment.h"
+#include "compiler/path_macros.h"
 #include "compiler/source_facts.h"
 
 namespace hpcc {
 namespace {
+
+constexpr size_t kSourceBytes = 64u << 20;  // larger inputs are no sources
+
+bool is_elf(const std::string& path) {
+  char magic[4] = {};
+  Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  return fd && pread(fd.get(), magic, sizeof magic, 0) == 4 &&
+         memcmp(magic,
+                "\x7f"
+                "ELF",
+                4) == 0;
+}
 
 bool names_clang(std::string_view name) { return name.find("clang") != std::string_view::npos; }
 
@@ -220,7 +234,21 @@ Bypass Compile::time_problem(const Observed& observed) const {
 bool Compile::bound_by_path(const Observed& observed) const {
   if (place_.logical_root) return false;
   if (invocation_->has_prefix_map) return true;
-  return observed.absolute_inputs && ((observed.source_facts | source_facts_) & kFactFileMacro);
+  if (!observed.absolute_inputs || !((observed.source_facts | source_facts_) & kFactFileMacro)) return false;
+  PathMacros macros;
+  for (const KeyArg& arg : invocation_->key_args) {
+    if (arg.option == "-D") macros.add_definition(arg.value);
+  }
+  for (const Input& input : observed.manifest.inputs) {
+    if (input.kind != InputKind::kFile) continue;
+    const std::string path = resolve_path(input.path, place_);
+    if (is_elf(path)) continue;
+    Result<std::string> text = read_file(path, kSourceBytes);
+    if (!text.ok()) return true;
+    const bool absolute = input.path.anchor == Anchor::kRoot;
+    macros.add_file(*text, absolute ? PathMacros::Named::kAbsolute : PathMacros::Named::kElsewhere);
+  }
+  return macros.may_see_path();
 }
 
 std::string Compile::store_result(const Finish& finish, Observed& observed) {

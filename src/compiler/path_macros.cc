@@ -5,7 +5,9 @@
 namespace hpcc {
 namespace {
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || (c & 0x80); }
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || (c & 0x80);
+}
 bool is_word(char c) { return is_letter(c) || (c >= '0' && c <= '9'); }
 
 // Calls `visit` for each identifier; numbers and their suffixes are passed over.

@@ -1,6 +1,6 @@
-// Whether a source can see its own path: through __FILE__ and its kin, or through macros that lead there (assert). A file
-// named by an absolute path may put that path's length or hash into an object without its text, so such a compile must
-// not serve another checkout. Conservative: true when in doubt.
+// Whether a source can see its own path: through __FILE__ and its kin, or through macros that lead there (assert). A
+// file named by an absolute path may put that path's length or hash into an object without its text, so such a compile
+// must not serve another checkout. Conservative: true when in doubt.
 #pragma once
 
 #include <string>
@@ -27,10 +27,10 @@ class PathMacros {
   void add_macro(std::string_view line);
 
   std::unordered_map<std::string, std::vector<std::string>> macros_;  // name → identifiers of its bodies
-  Names used_;           // identifiers outside of definitions in observable files
-  Names defined_pieces_; // identifiers anywhere in observable files, for pasting
-  bool pastes_ = false;  // an observable file has ##
-  bool certain_ = false; // a construct that no macro analysis is needed for
+  Names used_;            // identifiers outside of definitions in observable files
+  Names defined_pieces_;  // identifiers anywhere in observable files, for pasting
+  bool pastes_ = false;   // an observable file has ##
+  bool certain_ = false;  // a construct that no macro analysis is needed for
 };
 
 }  // namespace hpcc
