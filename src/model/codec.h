@@ -1,5 +1,5 @@
-// ByteWriter and ByteReader: little-endian fields for every encoding hpcc keeps on disk. The reader is bounds-checked and
-// sticky: after the first failure every read gives zeros and ok() stays false, so decoders test once per item.
+// ByteWriter and ByteReader: little-endian fields for every encoding hpcc keeps on disk. The reader is bounds-checked
+// and sticky: after the first failure every read gives zeros and ok() stays false, so decoders test once per item.
 #pragma once
 
 #include <cstdint>

@@ -1,12 +1,12 @@
 // Canonical encodings of Manifest and CompileResult. Grammar (little-endian; text16/text32 = length, bytes):
 //   manifest := u8 version=1, u32 n, input*n, u32 n, absent*n, u32 n, group*n
 //   path     := u8 anchor, text16
-//   input    := path, u8 kind, digest[32]            strictly ascending by (path, kind); digest zero where the kind has none
-//   absent   := path, names, names                   strictly ascending by path; names, then checked names
-//   names    := u32 n, text16*n                      strictly ascending
-//   group    := u8 by, u32 n, (u32 input, u32 class)*n   inputs ascend, classes are numbered by first use; groups ascend
-//   result   := u8 version=1, u32 n, output*n, text32 stdout, text32 stderr, text32 place, text32 colour, text32 names,
-//               u64 compile_ns, u64 created_s
+//   input    := path, u8 kind, digest[32]       strictly ascending by (path, kind); digest zero where it is unused
+//   absent   := path, names, names              strictly ascending by path; names, then checked names
+//   names    := u32 n, text16*n                 strictly ascending
+//   group    := u8 by, u32 n, (u32 input, u32 class)*n    inputs ascend, classes count by first use; groups ascend
+//   result   := u8 version=1, u32 n, output*n, text32 stdout, text32 stderr, text32 place, text32 colour,
+//               text32 names, u64 compile_ns, u64 created_s
 //   output   := u8 kind, u8 executable, u32 index, digest[32], u64 size_bytes
 // Version history: 1 = first. One value has one encoding, so a digest of the bytes names the value.
 #include <algorithm>
@@ -94,9 +94,8 @@ Manifest canonical(const Manifest& manifest) {
   const size_t n = manifest.inputs.size();
   std::vector<uint32_t> order(n);
   std::iota(order.begin(), order.end(), 0u);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return input_less(manifest.inputs[a], manifest.inputs[b]);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](uint32_t a, uint32_t b) { return input_less(manifest.inputs[a], manifest.inputs[b]); });
   Manifest out;
   out.inputs.reserve(n);
   std::vector<uint32_t> new_index(n);

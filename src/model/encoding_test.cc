@@ -68,7 +68,8 @@ TEST(ManifestEncoding, IsOneForEveryOrderOfTheSameManifest) {
   std::swap(shuffled.inputs[0], shuffled.inputs[4]);  // 0 <-> 4
   std::swap(shuffled.absents[0], shuffled.absents[1]);
   shuffled.absents[1].names = {"c", "b.h", "c"};
-  shuffled.groups = {{IdentityGroup::By::kMtimeSecond, {2, 0, 1}, {7, 3, 3}}, {IdentityGroup::By::kInode, {0, 1}, {9, 5}}};
+  shuffled.groups = {{IdentityGroup::By::kMtimeSecond, {2, 0, 1}, {7, 3, 3}},
+                     {IdentityGroup::By::kInode, {0, 1}, {9, 5}}};
   EXPECT_EQ(encode_manifest(shuffled), encode_manifest(sample_manifest()));
 }
 

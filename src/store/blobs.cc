@@ -12,9 +12,9 @@
 namespace hpcc::store {
 namespace {
 
-constexpr size_t kCompressFrom = 32 * 1024;   // smaller blobs stay raw: a hit on one costs half as much
-constexpr size_t kSampleBytes = 128 * 1024;   // a large file is compressed when its start is worth it
-constexpr size_t kWholeBytes = 4u << 20;      // up to here a blob is handled in one piece
+constexpr size_t kCompressFrom = 32 * 1024;  // smaller blobs stay raw: a hit on one costs half as much
+constexpr size_t kSampleBytes = 128 * 1024;  // a large file is compressed when its start is worth it
+constexpr size_t kWholeBytes = 4u << 20;     // up to here a blob is handled in one piece
 constexpr size_t kChunkBytes = 64 * 1024;
 
 bool is_worth_it(size_t raw, size_t compressed) { return compressed <= raw - raw / 4; }
@@ -260,7 +260,8 @@ Status Blobs::stream_compressed(const Opened& from, Sink& sink) {
 bool Blobs::is_sound(const BlobRecord& record) const {
   const std::string raw = path(record.digest);
   struct stat st;
-  if (::lstat(raw.c_str(), &st) == 0) return S_ISREG(st.st_mode) && static_cast<uint64_t>(st.st_size) == record.size_bytes;
+  if (::lstat(raw.c_str(), &st) == 0)
+    return S_ISREG(st.st_mode) && static_cast<uint64_t>(st.st_size) == record.size_bytes;
   if (::lstat((raw + ".zst").c_str(), &st) != 0) return false;
   return S_ISREG(st.st_mode) && disk_bytes_of(static_cast<uint64_t>(st.st_size)) == record.disk_bytes;
 }
@@ -289,7 +290,8 @@ void Blobs::each(const std::function<void(const BlobRecord&)>& visit) const {
       const std::string file = dir_ + "/" + sub + "/" + name;
       struct stat st;
       if (!digest || ::lstat(file.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) continue;
-      BlobRecord record{*digest, static_cast<uint64_t>(st.st_size), disk_bytes_of(static_cast<uint64_t>(st.st_size)), 0};
+      BlobRecord record{*digest, static_cast<uint64_t>(st.st_size), disk_bytes_of(static_cast<uint64_t>(st.st_size)),
+                        0};
       record.stamp = static_cast<uint64_t>(st.st_mtim.tv_sec) * 1000000000u + static_cast<uint64_t>(st.st_mtim.tv_nsec);
       if (compressed) {
         auto fd = open_at(AT_FDCWD, file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);

@@ -63,7 +63,12 @@ Counters::~Counters() {
 // True when nothing is left to do: the file is in use, or it cannot be had.
 bool Counters::open_file() {
   auto fd = open_at(AT_FDCWD, path_.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK);
-  if (!fd.ok()) return fd.error().code == Code::kPermission;
+  if (!fd.ok() && fd.error().code == Code::kPermission) {
+    access_ = CounterAccess::kLocked;  // to be read only: a count finds that it cannot write
+    fd = open_at(AT_FDCWD, path_.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!fd.ok()) return true;
+  }
+  if (!fd.ok()) return false;
   struct stat st;
   uint64_t magic = 0;
   if (::fstat(fd->get(), &st) != 0 || !S_ISREG(st.st_mode) || st.st_size != kBytes ||

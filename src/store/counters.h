@@ -1,6 +1,6 @@
 // Counters: one small file of 64-bit numbers, all time and last build. Mapped and added to atomically, so that counting
-// costs nothing and is seen by every process at once; on copy-on-write file systems, where a mapped write to a full disk is
-// a SIGBUS, read and written under a lock instead. The file's length is fixed and checked before it is mapped.
+// costs nothing and is seen by every process at once; on copy-on-write file systems, where a mapped write to a full
+// disk is a SIGBUS, read and written under a lock instead. The file's length is fixed and checked before it is mapped.
 //
 // Thread rule: every method from any thread and process.
 #pragma once

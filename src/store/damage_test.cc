@@ -1,5 +1,5 @@
-// What a store does when its files have been flipped, cut, removed, replaced or filled the disk: a miss, never a crash and
-// never a wrong answer; and it works on.
+// What a store does when its files have been flipped, cut, removed, replaced or filled the disk: a miss, never a crash
+// and never a wrong answer; and it works on.
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -39,6 +39,8 @@ class DamageTest : public testing::Test {
       EXPECT_TRUE(store.put_history(name(i), name(i) + " value").ok());
     }
     EXPECT_TRUE(store.set_max_size(123456789).ok());
+    if (store.totals().counters[static_cast<size_t>(Counter::kLinksRecorded)] == 0)
+      store.count(Counter::kLinksRecorded, 5);
   }
   static std::string name(int i) { return "item " + std::to_string(i); }
   static std::string blob(int i) { return i == 1 ? std::string(40000, 'z') : "raw blob " + std::to_string(i); }
@@ -269,10 +271,10 @@ int in_child(const std::function<int()>& body) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-#define IN_CHILD_CHECK(condition)                                          \
-  if (!(condition)) {                                                      \
+#define IN_CHILD_CHECK(condition)                                           \
+  if (!(condition)) {                                                       \
     fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #condition); \
-    return 1;                                                              \
+    return 1;                                                               \
   }
 
 TEST_F(DamageTest, OpensReadOnlyWhereItCannotWrite) {
@@ -298,7 +300,24 @@ TEST_F(DamageTest, OpensReadOnlyWhereItCannotWrite) {
     store.touch(key_of(name(0)), 1);
     IN_CHILD_CHECK(store.flush().ok());
     store.count(Counter::kLocalHit);
+    IN_CHILD_CHECK(store.totals().counters[static_cast<size_t>(Counter::kLinksRecorded)] == 5);
     IN_CHILD_CHECK(check(store) == 0);
+    return 0;
+  });
+  if (status == 77) GTEST_SKIP() << "cannot become another user";
+  EXPECT_EQ(status, 0);
+}
+
+TEST(ReadOnlyStore, IsEmptyWhereNothingIsAndNothingCanBeMade) {
+  TempDir dir;
+  const int status = in_child([&]() -> int {
+    ::chmod(dir.path().c_str(), 0555);
+    if (::geteuid() == 0 && ::setuid(65534) != 0) return 77;
+    auto store = Store::open(dir.path());
+    IN_CHILD_CHECK(store.ok());
+    IN_CHILD_CHECK((*store)->find(key_of("a"))->empty() && (*store)->version(key_of("a")) == 0);
+    IN_CHILD_CHECK((*store)->put_blob(BlobDigest::of("x"), "x").error().code == Code::kPermission);
+    (*store)->count(Counter::kLocalHit);
     return 0;
   });
   if (status == 77) GTEST_SKIP() << "cannot become another user";

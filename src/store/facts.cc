@@ -15,7 +15,7 @@ constexpr size_t kHeaderBytes = 24;  // magic, slots, check
 constexpr uint64_t kUsedAt = 512;    // number of used slots; a hint, so it has no check
 constexpr uint64_t kSetsAt = 4096;
 constexpr size_t kSlotBytes = 128, kWays = 8, kSetBytes = kWays * kSlotBytes;
-constexpr size_t kFactBytes = 124;   // check, key, stamp, digest, facts; the rest is zero
+constexpr size_t kFactBytes = 124;  // check, key, stamp, digest, facts; the rest is zero
 
 struct RawFact {
   char bytes[kSlotBytes];
@@ -157,7 +157,8 @@ Result<Facts::FilePtr> Facts::writable_file() {
   FilePtr file = open_file(O_RDWR);
   if (!file) {
     struct stat st;
-    if (::lstat(path_.c_str(), &st) == 0 && ::access(path_.c_str(), W_OK) != 0) return errno_error("cannot write " + path_);
+    if (::lstat(path_.c_str(), &st) == 0 && ::access(path_.c_str(), W_OK) != 0)
+      return errno_error("cannot write " + path_);
     return FilePtr(make_file(kMinSlots, nullptr)) ? FilePtr(held()) : Result<FilePtr>(Error{Code::kIo, path_});
   }
   std::lock_guard lock(mutex_);

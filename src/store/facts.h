@@ -38,7 +38,7 @@ class Facts {
   Result<FilePtr> writable_file();
 
   const std::string path_;
-  std::mutex mutex_;        // guards file_
+  std::mutex mutex_;  // guards file_
   FilePtr file_;
   std::mutex write_mutex_;  // one writer of this process at a time; the file's lock excludes other processes
 };

@@ -8,7 +8,7 @@
 namespace hpcc::store {
 namespace {
 
-constexpr size_t kTouchBatch = 256;      // uses recorded under one hold of the lock
+constexpr size_t kTouchBatch = 256;  // uses recorded under one hold of the lock
 constexpr size_t kHistoryBytes = 1u << 20;
 
 SlotKey history_key(std::string_view name) {
@@ -111,7 +111,8 @@ Result<uint64_t> Index::put(const DirectKey& key, Entry& entry) {
   TRY_ASSIGN(const std::string payload, pack_entry(packer, key, manifest, entry));
   TRY(drop_older_entries(write, key, manifest, variant_of(entry.result)));
   TRY_ASSIGN(const uint32_t where, files.log.append(Log::frame(RecordKind::kEntry, payload)));
-  Slot slot{.kind = SlotKind::kEntry, .key = key.bytes, .value = entry.sequence, .stamp = entry.sequence, .where = where};
+  Slot slot{
+      .kind = SlotKind::kEntry, .key = key.bytes, .value = entry.sequence, .stamp = entry.sequence, .where = where};
   slot.length = static_cast<uint32_t>(payload.size());
   TRY(files.table.insert(slot, write.stats));
   Table::count(slot, write.stats);

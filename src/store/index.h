@@ -1,7 +1,7 @@
 // Index: the entries, blob records and history of a store, in one directory: `index/table` (slots) and `index/log-<n>`
-// (records). Readers take no lock and see each slot whole or not at all; writers hold the lock file. A damaged index is set
-// aside whole and started anew; a damaged record is a miss and is removed. Nothing is mapped and nothing is synced: what
-// a machine crash leaves behind fails its checks.
+// (records). Readers take no lock and see each slot whole or not at all; writers hold the lock file. A damaged index is
+// set aside whole and started anew; a damaged record is a miss and is removed. Nothing is mapped and nothing is synced:
+// what a machine crash leaves behind fails its checks.
 //
 // Thread rule: every method from any thread; also from any number of processes. Not across fork: open after it.
 #pragma once
@@ -30,8 +30,8 @@ Slot blob_slot(const BlobRecord& blob);
 // What the index needs from the store around it.
 struct IndexHooks {
   Clock now_ns;
-  std::function<void(uint64_t)> on_corrupt;                              // damage met
-  std::function<void(const std::function<void(BlobRecord)>&)> each_blob; // blob files, for an index started anew
+  std::function<void(uint64_t)> on_corrupt;                               // damage met
+  std::function<void(const std::function<void(BlobRecord)>&)> each_blob;  // blob files, for an index started anew
 };
 
 class Index {

@@ -127,7 +127,8 @@ Status Index::compact() {
   TRY_ASSIGN(Write write, begin_write());
   const uint64_t base = write.files->table.header().log_base_bytes;
   // Interned records nobody names any more are not counted as dead: a log that has doubled is worth a look, too.
-  if (write.stats.dead_bytes < kDeadBytes && write.files->log.size_bytes() < 2 * base + kDeadBytes) return commit(write);
+  if (write.stats.dead_bytes < kDeadBytes && write.files->log.size_bytes() < 2 * base + kDeadBytes)
+    return commit(write);
   TRY(compact_now(write));
   return commit(write);
 }
@@ -173,8 +174,8 @@ Status Index::compact_into(Write& write, Files& to, TableStats& stats) {
       uint32_t damaged = 0;
       auto payload = from.log.read(RecordKind::kEntry, old.where, old.length);
       auto front = payload.ok() ? decode_entry_front(*payload) : Result<EntryFront>(payload.error());
-      auto entry = front.ok() ? unpack_entry(from.log, from.interner, zstd_, *payload, damaged)
-                              : Result<Entry>(front.error());
+      auto entry =
+          front.ok() ? unpack_entry(from.log, from.interner, zstd_, *payload, damaged) : Result<Entry>(front.error());
       if (!entry.ok()) return hooks_.on_corrupt(1);
       auto packed = pack_entry(packer, front->key, front->manifest, *entry);
       if (!packed.ok()) {

@@ -48,8 +48,8 @@ Result<std::unique_ptr<Index>> Index::open(const std::string& place, IndexHooks 
   if (lock.ok()) {
     index->lock_fd_ = std::move(*lock);
     index->lock_pid_ = ::getpid();
-  } else if (lock.error().code == Code::kPermission) {
-    index->read_only_ = true;
+  } else if (lock.error().code == Code::kPermission || lock.error().code == Code::kNotFound) {
+    index->read_only_ = true;  // nothing there and nothing can be made: an empty store to look up in
     return index;
   } else {
     return std::move(lock).error();
@@ -62,7 +62,8 @@ Result<std::unique_ptr<Index>> Index::open(const std::string& place, IndexHooks 
 }
 
 Result<Index::FilesPtr> Index::open_files() const {
-  // Another process may replace table and log between the two opens: then the log is gone, and the next look finds both.
+  // Another process may replace table and log between the two opens: then the log is gone, and the next look finds
+  // both.
   for (int attempt = 0;; ++attempt) {
     const int mode = read_only_ ? O_RDONLY : O_RDWR;
     auto table_fd = open_at(AT_FDCWD, path("index/table").c_str(), mode | O_NOFOLLOW | O_NONBLOCK);
@@ -195,8 +196,10 @@ Result<Index::Write> Index::begin_write(size_t new_slots) {
   if (files->table.is_marked()) {
     const TableStats counted = files->table.count_all();
     write.stats = {.used_slots = std::max(counted.used_slots, write.stats.used_slots),
-                   .entry_count = counted.entry_count, .blob_count = counted.blob_count,
-                   .history_count = counted.history_count, .size_bytes = counted.size_bytes,
+                   .entry_count = counted.entry_count,
+                   .blob_count = counted.blob_count,
+                   .history_count = counted.history_count,
+                   .size_bytes = counted.size_bytes,
                    .last_stamp = std::max(counted.last_stamp, write.stats.last_stamp),
                    .dead_bytes = write.stats.dead_bytes};
   }

@@ -83,7 +83,8 @@ class WindowReader {
   void load(const std::vector<uint32_t>& ids, size_t i) {
     size_t last = i;
     auto bytes_to = [&](size_t j) { return uint64_t{ids[j] - ids[i]} * Log::kUnit; };
-    while (last + 1 < ids.size() && bytes_to(last + 1) - bytes_to(last) < kGapBytes && bytes_to(last + 1) < kWindowBytes) {
+    while (last + 1 < ids.size() && bytes_to(last + 1) - bytes_to(last) < kGapBytes &&
+           bytes_to(last + 1) < kWindowBytes) {
       ++last;
     }
     bytes_.resize(bytes_to(last) + kLongestRecord);
@@ -100,7 +101,7 @@ class WindowReader {
 }  // namespace
 
 Result<std::vector<std::pair<RecordDigest, Interned>>> Interner::load(const Log& log, const std::vector<uint32_t>& ids,
-                                                                 uint32_t& damaged) {
+                                                                      uint32_t& damaged) {
   std::vector<std::pair<RecordDigest, Interned>> loaded;
   loaded.reserve(ids.size());
   WindowReader window(log);

@@ -1,6 +1,6 @@
 // Interner: inputs {path, kind, digest} and directories that many Manifests share, one record of the log each. A packed
-// Manifest names them by their place in the log. Digests do not compress: this is what keeps 3,000 entries of 600 inputs
-// small, and what makes a lookup cheap for a process that has seen the headers before.
+// Manifest names them by their place in the log. Digests do not compress: this is what keeps 3,000 entries of 600
+// inputs small, and what makes a lookup cheap for a process that has seen the headers before.
 //
 // Thread rule: fetch from any thread; intern by the holder of the store's lock only.
 #pragma once
@@ -17,7 +17,7 @@
 namespace hpcc::store {
 
 struct Interned {
-  Input input;         // a directory of an AbsentSet has kind kDirectory and is_directory set
+  Input input;  // a directory of an AbsentSet has kind kDirectory and is_directory set
   bool is_directory = false;
   uint64_t check = 0;  // names the record's content; packed Manifests hold a check over all of theirs
 };
@@ -38,13 +38,13 @@ class Interner {
     RecordDigest digest;
   };
   Result<std::vector<Place>> intern(Table& table, Log& log, TableStats& stats,
-                                       const std::vector<std::string>& payloads);
+                                    const std::vector<std::string>& payloads);
   // Forgets a damaged record, so that the next put writes it anew.
   void drop(Table& table, uint32_t id);
 
  private:
   static Result<std::vector<std::pair<RecordDigest, Interned>>> load(const Log& log, const std::vector<uint32_t>& ids,
-                                                                uint32_t& damaged);
+                                                                     uint32_t& damaged);
   bool find_cached(Place& place);
   static bool find_stored(const Table& table, const Log& log, std::string_view payload, Place& place);
   Status remember(const Place& place, std::string_view payload);

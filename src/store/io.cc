@@ -9,10 +9,9 @@
 
 namespace hpcc::store {
 
-uint64_t check64(std::string_view a, std::string_view b) {
+uint64_t check64(std::string_view bytes) {
   Sha256 hash;
-  hash.update(a);
-  hash.update(b);
+  hash.update(bytes);
   uint8_t digest[Sha256::kBytes];
   hash.finish(digest);
   uint64_t check;

@@ -15,7 +15,7 @@
 namespace hpcc::store {
 
 // The first 8 bytes of SHA-256: what every record carries to show that it is whole.
-uint64_t check64(std::string_view a, std::string_view b = {});
+uint64_t check64(std::string_view bytes);
 
 // Bytes read before the end of the file, or -1.
 ssize_t pread_some(int fd, void* out, size_t size, uint64_t offset);

@@ -101,7 +101,8 @@ Result<std::string> Log::read(RecordKind kind, uint32_t where, uint32_t payload_
   if (n < 0) return errno_error("cannot read the index log");
   bytes.resize(static_cast<size_t>(n));
   auto record = unframe(kind, bytes);
-  if (!record || record->payload.size() != payload_bytes) return Error{Code::kCorrupt, "a record of the index is damaged"};
+  if (!record || record->payload.size() != payload_bytes)
+    return Error{Code::kCorrupt, "a record of the index is damaged"};
   bytes.erase(0, kRecordHeaderBytes);
   return bytes;
 }

@@ -175,12 +175,13 @@ Result<Entry> unpack_entry(const Log& log, Interner& interner, Zstd& zstd, std::
   entry.manifest.inputs.resize(body.input_count);
   std::vector<uint64_t> checks(body.ids.size());
   bool kinds_fit = true;
-  TRY(interner.fetch(log, body.ids, [&](size_t i, const Interned& item) {
+  auto place = [&](size_t i, const Interned& item) {
     checks[i] = item.check;
     if (item.is_directory != (i >= body.input_count)) kinds_fit = false;
     else if (item.is_directory) body.absents[i - body.input_count].directory = item.input.path;
     else entry.manifest.inputs[i] = item.input;
-  }, damaged));
+  };
+  TRY(interner.fetch(log, body.ids, place, damaged));
   if (!kinds_fit || check64(check_bytes(checks)) != body.ids_check) {
     return Error{Code::kCorrupt, "a packed entry names other interned records than it was made with"};
   }

@@ -1,5 +1,5 @@
-// Packed entries: the payload of an entry's record in the log. The front part is readable without unpacking; the body is
-// compressed, and its Manifest names interned records. Grammar in docs/formats.md.
+// Packed entries: the payload of an entry's record in the log. The front part is readable without unpacking; the body
+// is compressed, and its Manifest names interned records. Grammar in docs/formats.md.
 #pragma once
 
 #include "store/intern.h"

@@ -12,8 +12,8 @@ namespace {
 
 enum class FileSystem { kPlain, kCopyOnWrite, kUnknown };
 
-// By statfs(2)'s f_type. What is not listed is taken for a network or user-space file system. An overlay may have any of
-// the others below it, so it counts as copy-on-write.
+// By statfs(2)'s f_type. What is not listed is taken for a network or user-space file system. An overlay may have any
+// of the others below it, so it counts as copy-on-write.
 FileSystem file_system_of(const std::string& dir) {
   struct statfs fs;
   if (::statfs(dir.c_str(), &fs) != 0) return FileSystem::kUnknown;
@@ -46,7 +46,8 @@ Status make_private_directory(const std::string& path) {
   struct stat st;
   if (::fstat(fd.get(), &st) != 0) return errno_error("cannot stat " + path);
   if (st.st_uid != ::geteuid()) return Error{Code::kPermission, path + " belongs to another user"};
-  if ((st.st_mode & 077) != 0 && ::fchmod(fd.get(), 0700) != 0) return errno_error("cannot close " + path + " to others");
+  const bool is_closed = (st.st_mode & 077) == 0 || ::fchmod(fd.get(), 0700) == 0;
+  if (!is_closed) return errno_error("cannot close " + path + " to others");
   return {};
 }
 
@@ -64,7 +65,8 @@ Result<std::string> private_place(const std::string& dir, const std::string& pri
 void write_cachedir_tag(const std::string& dir) {
   auto fd = open_at(AT_FDCWD, (dir + "/CACHEDIR.TAG").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
   if (!fd.ok()) return;  // there already, or read-only: only comfort
-  const Status written = write_all(fd->get(), "Signature: 8a477f597d28d172789f06886806bc55\n# This directory is hpcc's cache.\n");
+  const Status written =
+      write_all(fd->get(), "Signature: 8a477f597d28d172789f06886806bc55\n# This directory is hpcc's cache.\n");
   if (!written.ok()) ::unlink((dir + "/CACHEDIR.TAG").c_str());
 }
 

@@ -1,6 +1,6 @@
 // Where a store's parts live. Everything is below `<dir>/v1`: a format has its own directory, so an older or newer hpcc
-// never meets foreign files. Index and counters need working locks and a shared page cache: on a network or user-space file
-// system they live on this machine.
+// never meets foreign files. Index and counters need working locks and a shared page cache: on a network or user-space
+// file system they live on this machine.
 //
 // Thread rule: free functions, any thread.
 #pragma once

@@ -12,7 +12,9 @@
 namespace hpcc::store {
 namespace {
 
-std::string object_of(int i) { return "object " + std::to_string(i) + std::string(static_cast<size_t>(i % 7) * 3000, 'x'); }
+std::string object_of(int i) {
+  return "object " + std::to_string(i) + std::string(static_cast<size_t>(i % 7) * 3000, 'x');
+}
 
 bool put_one(Store& store, int i) {
   const std::string object = object_of(i);
@@ -42,11 +44,12 @@ void expect_consistent(const std::string& dir) {
   ASSERT_TRUE(put_one(store, 0));  // a writer that died half-way is noticed by the next one
   uint64_t entries = 0, blobs = 0;
   std::set<std::string> keys;
-  ASSERT_TRUE(store.inspect("", [&](std::string_view kind, std::string_view hex, std::string_view) {
+  auto note = [&](std::string_view kind, std::string_view hex, std::string_view) {
     entries += kind == "key" ? 1 : 0;
     blobs += kind == "blob" ? 1 : 0;
     if (kind == "key") keys.emplace(hex);
-  }).ok());
+  };
+  ASSERT_TRUE(store.inspect("", note).ok());
   EXPECT_EQ(store.info().entry_count, entries);
   EXPECT_EQ(store.info().blob_count, blobs);
   for (const std::string& key : keys) {

@@ -22,8 +22,11 @@ constexpr size_t kTouched = 1u << 16;  // uses remembered between two flushes; m
 class DiskStore final : public Store {
  public:
   DiskStore(const Place& place, const StoreOptions& options)
-      : place_(place), now_ns_(options.now_ns), blobs_(place.shared + "/blobs", zstd_),
-        facts_(place.local + "/facts"), counters_(place.local + "/counters", place.counter_access, options.now_ns) {}
+      : place_(place),
+        now_ns_(options.now_ns),
+        blobs_(place.shared + "/blobs", zstd_),
+        facts_(place.local + "/facts"),
+        counters_(place.local + "/counters", place.counter_access, options.now_ns) {}
   ~DiskStore() override {
     if (!flush().ok()) return;  // uses not recorded: some entries look older than they are
   }
@@ -212,8 +215,9 @@ Status DiskStore::evict_beyond(uint64_t size_bytes) {
 Status DiskStore::evict() {
   TRY(flush());
   blobs_.remove_temporaries((now_ns_() - std::min(now_ns_(), kOrphanAgeNs)) / 1000000000);
-  TRY(index_->reconcile(kOrphanAgeNs, [&](const BlobDigest& digest) { return blobs_.exists(digest); },
-                        [&](const BlobDigest& digest) { blobs_.remove(digest); }));
+  TRY(index_->reconcile(
+      kOrphanAgeNs, [&](const BlobDigest& digest) { return blobs_.exists(digest); },
+      [&](const BlobDigest& digest) { blobs_.remove(digest); }));
   TRY(evict_beyond(index_->stats().size_bytes));
   return index_->compact();
 }
@@ -244,8 +248,9 @@ Status DiskStore::inspect(std::string_view prefix,
     size_t absent = 0;
     for (const AbsentSet& set : entry.manifest.absents) absent += set.names.size() + set.checked_names.size();
     show("key", key, "leads to manifest " + manifest + ", result " + digest);
-    show("manifest", manifest, std::to_string(entry.manifest.inputs.size()) + " inputs, " + std::to_string(absent) +
-                                   " absent names, under key " + key);
+    show("manifest", manifest,
+         std::to_string(entry.manifest.inputs.size()) + " inputs, " + std::to_string(absent) +
+             " absent names, under key " + key);
     std::string summary = std::to_string(result.outputs.size()) + " outputs";
     for (const StoredOutput& output : result.outputs) {
       summary += ", " + output.digest.hex() + " (" + std::to_string(output.size_bytes) + " bytes)";
@@ -253,7 +258,8 @@ Status DiskStore::inspect(std::string_view prefix,
     show("result", digest, summary + ", under key " + key);
   });
   index_->each_blob([&](const BlobRecord& blob) {
-    show("blob", blob.digest.hex(), std::to_string(blob.size_bytes) + " bytes, " + std::to_string(blob.disk_bytes) + " on disk");
+    show("blob", blob.digest.hex(),
+         std::to_string(blob.size_bytes) + " bytes, " + std::to_string(blob.disk_bytes) + " on disk");
   });
   return {};
 }

@@ -1,7 +1,8 @@
-// Store: everything hpcc keeps on disk under one directory. Blobs are files named by digest; the index (entries, file
-// digests, history, settings) is LMDB; counters are a small mapped file. Safe under many threads and many processes,
-// kill -9 at any instant, a full disk, and corrupt, truncated, foreign, older or newer files: those are misses that are
-// counted and repaired, never an answer. Every read of a blob checks its digest. Layout in docs/formats.md.
+// Store: everything hpcc keeps on disk under one directory. Blobs are files named by digest; entries and history are in
+// the index, a checksummed table and log; file digests and counters have a file each. Safe under many threads and many
+// processes, kill -9 at any instant, a full disk, and corrupt, truncated, foreign, older or newer files: those are
+// misses that are counted and repaired, never an answer. Every read of a blob checks its digest. Layout in
+// docs/formats.md.
 //
 // Thread rule: every method may be called from any thread.
 #pragma once
@@ -72,8 +73,9 @@ struct CounterValues {
 class Store {
  public:
   // Creates what is missing; sets a damaged or foreign index aside (never deletes it silently: counted kCorrupt). On a
-  // file system without reliable mmap and locks (NFS, FUSE, 9p, CIFS ...) the index lives in a private directory of this
-  // machine, /var/tmp/hpcc-<uid>/<hash of dir>. An unwritable directory opens read-only: lookups work, puts fail.
+  // file system without reliable mmap and locks (NFS, FUSE, 9p, CIFS ...) the index lives in a private directory of
+  // this machine, /var/tmp/hpcc-<uid>/<hash of dir>. An unwritable directory opens read-only: lookups work, puts fail.
+  // `dir` is absolute.
   static Result<std::unique_ptr<Store>> open(const std::string& dir);
   virtual ~Store() = default;
 
@@ -83,7 +85,8 @@ class Store {
   // Sequence of the newest change under `key`, 0 when nothing is known: lets callers keep decoded entries in memory and
   // notice what other processes stored. Cheap (one index lookup).
   virtual uint64_t version(const DirectKey& key) = 0;
-  // All blobs named by entry.result must have been put. Drops the oldest beyond the bound, evicts beyond the size limit.
+  // All blobs named by entry.result must have been put, else kNotFound. Drops the oldest beyond the bound, evicts
+  // beyond the size limit. An entry of the same manifest that serves the same requests is replaced.
   virtual Status put(const DirectKey& key, Entry entry) = 0;
   virtual Status remove(const DirectKey& key, uint64_t sequence) = 0;
   // Remembers that an entry was used, for LRU. Batched: in memory until flush(); a recently used entry costs nothing.
@@ -118,7 +121,7 @@ class Store {
 
   // --- upkeep ---
   virtual StoreInfo info() = 0;
-  virtual Status set_max_size(uint64_t bytes) = 0;
+  virtual Status set_max_size(uint64_t bytes) = 0;  // 0: no limit
   virtual Status evict() = 0;   // down to the limit; also removes blobs nothing refers to
   virtual Status clear() = 0;   // all entries and blobs
   // Calls `visit` with ("key"|"manifest"|"result"|"blob", full hex, printable summary) for each item whose hex starts

@@ -184,7 +184,8 @@ TEST_F(StoreTest, GivesBlobsBackByteForByte) {
 
 TEST_F(StoreTest, CompressesABlobOnlyWhenThatSavesAQuarter) {
   std::string noise;
-  for (uint64_t x = 1; noise.size() < 100000; x = x * 6364136223846793005u + 1) noise.push_back(static_cast<char>(x >> 56));
+  for (uint64_t x = 1; noise.size() < 100000; x = x * 6364136223846793005u + 1)
+    noise.push_back(static_cast<char>(x >> 56));
   const std::string hex = put_blob(noise).hex(), text_hex = put_blob(std::string(100000, 'a')).hex();
   EXPECT_EQ(::access((dir_ / "v1/blobs/" + hex.substr(0, 2) + "/" + hex).c_str(), F_OK), 0);
   EXPECT_EQ(::access((dir_ / "v1/blobs/" + text_hex.substr(0, 2) + "/" + text_hex + ".zst").c_str(), F_OK), 0);
@@ -411,14 +412,14 @@ TEST_F(StoreTest, RemembersHistoryByName) {
   EXPECT_FALSE(store_->history("").has_value());
 }
 
-TEST_F(StoreTest, RefusesAHugeHistoryValue) {
-  EXPECT_FALSE(store_->put_history("a", std::string(2u << 20, 'x')).ok());
-}
+TEST_F(StoreTest, RefusesAHugeHistoryValue) { EXPECT_FALSE(store_->put_history("a", std::string(2u << 20, 'x')).ok()); }
 
 // --- counters ---
 
 TEST_F(StoreTest, CountsTotalsAndTheLastBuild) {
-  const auto value = [](const CounterValues& values, Counter counter) { return values.counters[static_cast<size_t>(counter)]; };
+  const auto value = [](const CounterValues& values, Counter counter) {
+    return values.counters[static_cast<size_t>(counter)];
+  };
   store_->count(Counter::kLocalHit);
   store_->count(Counter::kTimeSavedMs, 250);
   now_ns_ += 200 * kSecond;
@@ -456,7 +457,8 @@ TEST(Counters, CountTheSameWhereTheyCannotBeMapped) {
 
 TEST(CounterNames, AreAllDifferent) {
   std::vector<std::string_view> names;
-  for (size_t i = 0; i < static_cast<size_t>(Counter::kCount); ++i) names.push_back(counter_name(static_cast<Counter>(i)));
+  for (size_t i = 0; i < static_cast<size_t>(Counter::kCount); ++i)
+    names.push_back(counter_name(static_cast<Counter>(i)));
   std::sort(names.begin(), names.end());
   EXPECT_EQ(std::unique(names.begin(), names.end()), names.end());
 }

@@ -12,11 +12,11 @@ namespace {
 constexpr std::string_view kMagic = "hpccidx1";
 constexpr size_t kHeaderBytes = 40;  // magic, capacity, generation, base, check
 constexpr uint64_t kStatsAt = 512;
-constexpr size_t kStatsBytes = 64;   // seven numbers, check
+constexpr size_t kStatsBytes = 64;                    // seven numbers, check
 constexpr uint64_t kMarkAt = kStatsAt + kStatsBytes;  // 0, or 1 while a writer is at work
 constexpr uint64_t kSlotsAt = 4096;
-constexpr size_t kReadSlots = 8;         // slots fetched by one read of a chain
-constexpr uint64_t kLongestChain = 8192; // a longer one is damage
+constexpr size_t kReadSlots = 8;          // slots fetched by one read of a chain
+constexpr uint64_t kLongestChain = 8192;  // a longer one is damage
 constexpr size_t kScanBytes = 256 * 1024;
 
 struct RawSlot {
@@ -25,9 +25,7 @@ struct RawSlot {
 
 enum class SlotState { kEmpty, kFree, kWhole, kDamaged };
 
-uint32_t slot_check(const char* bytes) {
-  return static_cast<uint32_t>(check64({bytes + 4, Table::kSlotBytes - 4}));
-}
+uint32_t slot_check(const char* bytes) { return static_cast<uint32_t>(check64({bytes + 4, Table::kSlotBytes - 4})); }
 
 RawSlot encode_slot(const Slot& slot) {
   ByteWriter out;
@@ -200,7 +198,8 @@ size_t Table::find(SlotKind kind, const SlotKey& key, const Visit& visit) const 
     RawSlot again = raw;
     // A slot caught while another process writes it looks torn; read once more before calling it damaged.
     for (int attempt = 0; attempt < 3; ++attempt) {
-      if (decode_slot(again, slot) == SlotState::kWhole) return slot.kind != kind || slot.key != key || visit(position, slot);
+      if (decode_slot(again, slot) == SlotState::kWhole)
+        return slot.kind != kind || slot.key != key || visit(position, slot);
       if (pread_some(fd_.get(), &again, sizeof again, slot_offset(position)) != sizeof again) break;
     }
     ++damaged;

@@ -1,6 +1,6 @@
-// Table: the index's hash table in a file. Fixed slots of 64 bytes, open addressing; every slot carries its own check, so
-// a torn, flipped or foreign slot is seen and skipped. Read with pread only: a file truncated by another process is a
-// miss, not a SIGBUS. Grammar in docs/formats.md.
+// Table: the index's hash table in a file. Fixed slots of 64 bytes, open addressing; every slot carries its own check,
+// so a torn, flipped or foreign slot is seen and skipped. Read with pread only: a file truncated by another process is
+// a miss, not a SIGBUS. Grammar in docs/formats.md.
 //
 // Thread rule: reads from any thread and process at any time; writes by the holder of the store's lock only.
 #pragma once
@@ -20,11 +20,11 @@ enum class SlotKind : uint8_t { kEmpty = 0, kFree = 1, kEntry = 2, kBlob = 3, kI
 
 struct Slot {
   SlotKind kind = SlotKind::kEmpty;
-  SlotKey key{};       // DirectKey, blob digest, digest of an interned record or of a history name
-  uint64_t value = 0;  // entry: sequence; blob: size in bytes
-  uint64_t stamp = 0;  // last use; 0 where that does not matter
-  uint32_t where = 0;  // record's place in the log in units of 8 bytes; blob: size on disk in units of kDiskUnit
-  uint32_t length = 0; // record's length in the log
+  SlotKey key{};        // DirectKey, blob digest, digest of an interned record or of a history name
+  uint64_t value = 0;   // entry: sequence; blob: size in bytes
+  uint64_t stamp = 0;   // last use; 0 where that does not matter
+  uint32_t where = 0;   // record's place in the log in units of 8 bytes; blob: size on disk in units of kDiskUnit
+  uint32_t length = 0;  // record's length in the log
 };
 
 // What changes with every put; kept beside the slots so that nobody has to count them.
@@ -76,8 +76,8 @@ class Table {
   TableStats read_stats() const;
   TableStats count_all() const;
   Status write_stats(const TableStats& stats);
-  // A writer says so before its first change, and write_stats takes it back: who finds the mark set while holding the lock
-  // knows that a writer died half-way, and counts again.
+  // A writer says so before its first change, and write_stats takes it back: who finds the mark set while holding the
+  // lock knows that a writer died half-way, and counts again.
   Status mark_writing();
   bool is_marked() const;
   // The file still has its name: nobody has replaced or removed it. One cheap system call.

@@ -39,7 +39,8 @@ inline Entry sample_entry(const std::vector<BlobDigest>& blobs, size_t inputs, c
   Entry entry;
   for (size_t i = 0; i < inputs; ++i) {
     Input input;
-    input.path.path = "/usr/lib/gcc/x86_64-linux-gnu/12/../../../../include/c++/12/bits/header_" + std::to_string(100000 + i);
+    input.path.path =
+        "/usr/lib/gcc/x86_64-linux-gnu/12/../../../../include/c++/12/bits/header_" + std::to_string(100000 + i);
     input.digest = BlobDigest::of("content " + std::to_string(i) + salt);
     entry.manifest.inputs.push_back(input);
   }
