@@ -19,9 +19,9 @@ struct DepFile {
 // Parses one rule plus -MP rules. At most limits::kDepFileBytes.
 Result<DepFile> decode_depfile(std::string_view text);
 
-// Writes it with the family's own wrapping, byte for byte as gcc 12 / clang 14 do (clang 14 puts an empty line before each
-// phony rule, its successors may not). The caller checks on the miss that
-// encode(decode(text)) == text and stores the file verbatim otherwise.
+// Writes it with the family's own wrapping, byte for byte as gcc 12 / clang 14 do (clang 14 puts an empty line before
+// each phony rule, its successors may not). The caller checks on the miss that encode(decode(text)) == text and stores
+// the file verbatim otherwise.
 std::string encode_depfile(const DepFile& dep, Family family);
 
 // The target word the compiler writes when no -MT or -MQ is given. parse_command has put it into dep.targets already,
