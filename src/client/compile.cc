@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/limits.h"
+#include "client/config.h"
 #include "client/engine.h"
 #include "client/history.h"
 #include "compiler/driver.h"
@@ -18,6 +19,7 @@
 namespace hpcc {
 namespace {
 
+constexpr size_t kProjectFileBytes = 1u << 20;
 constexpr size_t kSourceBytes = 64u << 20;  // larger inputs are no sources
 
 bool is_elf(const std::string& path) {
@@ -63,6 +65,7 @@ std::optional<BypassReason> Compile::prepare() {
   if (auto* reason = std::get_if<BypassReason>(&env)) return *reason;
   env_ = std::get<EnvKey>(std::move(env));
   place_ = find_place(request_, invocation_->source);
+  if (std::optional<BypassReason> reason = project_problem()) return reason;
   std::string offender;
   if (!outputs_are_ordinary(*invocation_, place_, &offender))
     return BypassReason{Bypass::kOutputSpecial, offender, {}, {}};
@@ -74,6 +77,18 @@ std::optional<BypassReason> Compile::prepare() {
   key_ = direct_key(key_text_);
   const std::string& object = invocation_->object.empty() ? invocation_->source : invocation_->object;
   history_name_ = lexically_normal(join_path(request_.cwd, object));
+  return std::nullopt;
+}
+
+// A .hpcc file that cannot be read, or asks for what this build of hpcc does not do.
+std::optional<BypassReason> Compile::project_problem() const {
+  if (!place_.logical_root) return std::nullopt;
+  const std::string path = join_path(place_.root, kProjectFile);
+  Result<std::string> text = read_file(path, kProjectFileBytes);
+  if (!text.ok()) return BypassReason{Bypass::kBadCommand, text.error().to_string(), {}, {}};
+  Result<ProjectFile> project = decode_project_file(*text, path);
+  if (!project.ok()) return BypassReason{Bypass::kBadCommand, project.error().to_string(), {}, {}};
+  if (!project->image.empty()) return BypassReason{Bypass::kImageMode, path + " names an image", {}, {}};
   return std::nullopt;
 }
 

@@ -90,6 +90,7 @@ class Compile {
   Answer begin_cacheable();
   Answer bypass(const BypassReason& reason);
   std::optional<BypassReason> prepare();
+  std::optional<BypassReason> project_problem() const;
   std::optional<Answer> try_hit(bool* had_entries);
   std::optional<Answer> serve(const Engine::Loaded& entry);
   Answer run_traced(bool had_entries);

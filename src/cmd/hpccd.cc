@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "build_id.h"
+#include "client/config.h"
 #include "client/server.h"
 #include "launcher/view.h"
 
@@ -50,13 +51,16 @@ int serve(const Arguments& arguments) {
     fprintf(stderr, "hpccd: started for view %s but sees %s\n", arguments.view.c_str(), view);
     return 1;
   }
-  Result<std::unique_ptr<Store>> store = Store::open(arguments.dir);
+  Config config;
+  std::string warning;
+  Result<std::unique_ptr<Store>> store = open_configured_store(arguments.dir, &config, &warning);
   if (!store.ok()) {
     fprintf(stderr, "hpccd: %s\n", store.error().to_string().c_str());
     return 1;
   }
   Engine engine(std::move(store).value(), view, HPCC_BUILD_ID);
   ServerOptions options = arguments.server;
+  if (config.idle_exit_s) options.idle_exit_s = static_cast<int>(*config.idle_exit_s);
   if (const char* idle = getenv("HPCC_IDLE_EXIT_S"); idle && atoi(idle) > 0) options.idle_exit_s = atoi(idle);
   unsigned processors = std::thread::hardware_concurrency();
   options.threads = processors < 2 ? 2 : processors > 16 ? 16 : processors;

@@ -1,9 +1,8 @@
 // `hpcc -C`, `-c`, `-M SIZE`, `-p`, `hpcc inspect HASH`: the store itself.
-#include <cctype>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
+#include "client/config.h"
 #include "client/history.h"
 #include "cmd/tool.h"
 
@@ -21,28 +20,6 @@ int report(const Status& status, const char* done) {
   return 0;
 }
 
-// "10G", "500M", "1.5GiB", "1000000": powers of 1024 for K, M, G, T (with or without i and B).
-bool parse_size(const std::string& text, uint64_t* out) {
-  char* end = nullptr;
-  errno = 0;
-  double value = strtod(text.c_str(), &end);
-  if (end == text.c_str() || errno != 0 || !(value > 0)) return false;
-  double factor = 1;
-  const char unit = static_cast<char>(toupper(static_cast<unsigned char>(*end)));
-  if (unit == 'K' || unit == 'M' || unit == 'G' || unit == 'T') {
-    for (const char* p = "KMGT";; ++p) {
-      factor *= 1024;
-      if (*p == unit) break;
-    }
-    ++end;
-    if (*end == 'i') ++end;
-  }
-  if (*end == 'B' || *end == 'b') ++end;
-  if (*end != 0 || value * factor > 1e18) return false;
-  *out = static_cast<uint64_t>(value * factor);
-  return true;
-}
-
 }  // namespace
 
 int tool_clear(const Words&) {
@@ -56,23 +33,25 @@ int tool_cleanup(const Words&) {
 }
 
 int tool_max_size(const Words& arguments) {
-  uint64_t bytes = 0;
-  if (arguments.size() != 1 || !parse_size(arguments[0], &bytes)) {
+  const std::optional<uint64_t> bytes = arguments.size() == 1 ? parse_size(arguments[0]) : std::nullopt;
+  if (!bytes) {
     puts("usage: hpcc -M SIZE\n\nSets the size limit of the cache: 5G, 500M, 1.5GiB. The default is 10 GiB.");
     return arguments.size() == 1 && arguments[0] == "--help" ? 0 : 2;
   }
   std::unique_ptr<Store> store = open_store();
   if (!store) return 1;
-  Status set = store->set_max_size(bytes);
+  Status set = store->set_max_size(*bytes);
   if (set.ok()) set = store->evict();
-  return report(set, ("maximum size is " + std::to_string(bytes) + " bytes").c_str());
+  return report(set, ("maximum size is " + std::to_string(*bytes) + " bytes").c_str());
 }
 
 int tool_config(const Words&) {
   Result<std::string> dir = state_directory();
   std::unique_ptr<Store> store = open_store();
   if (!dir.ok() || !store) return 1;
-  printf("directory = %s\nmax_size_bytes = %llu\n", dir->c_str(), static_cast<ull>(store->info().max_size_bytes));
+  const std::string file = config_path(*dir);
+  printf("directory = %s\nconfig file = %s\nmax_size_bytes = %llu\n", dir->c_str(),
+         file.empty() ? "(none)" : file.c_str(), static_cast<ull>(store->info().max_size_bytes));
   for (const char* name : {"HPCC_DIR", "HPCC_CONFIG", "HPCC_DISABLE", "HPCC_DAEMON", "HPCC_RECACHE", "HPCC_LOG",
                            "HPCC_STRICT", "HPCC_IDLE_EXIT_S"}) {
     const char* value = getenv(name);

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "build_id.h"
+#include "client/config.h"
 #include "client/server.h"
 #include "cmd/tool.h"
 #include "launcher/view.h"
@@ -22,7 +23,9 @@ int tool_compile(const Words& arguments) {
   char view[128];
   if (dir.empty() || fd < 0 || !describe_view(view, sizeof view) || view_wanted != view) return 2;
   umask(0);
-  Result<std::unique_ptr<Store>> store = Store::open(dir);
+  Config config;
+  std::string warning;
+  Result<std::unique_ptr<Store>> store = open_configured_store(dir, &config, &warning);
   if (!store.ok()) return 1;
   Engine engine(std::move(store).value(), view, HPCC_BUILD_ID);
   serve_connection(engine, Fd(fd));

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/fs.h"
+#include "client/config.h"
 #include "cmd/tool.h"
 
 namespace hpcc {
@@ -26,7 +27,10 @@ Result<std::string> state_directory() {
 std::unique_ptr<Store> open_store() {
   Result<std::string> dir = state_directory();
   if (dir.ok()) {
-    Result<std::unique_ptr<Store>> store = Store::open(*dir);
+    Config config;
+    std::string warning;
+    Result<std::unique_ptr<Store>> store = open_configured_store(*dir, &config, &warning);
+    if (!warning.empty()) fprintf(stderr, "hpcc: %s\n", warning.c_str());
     if (store.ok()) return std::move(store).value();
     fprintf(stderr, "hpcc: %s\n", store.error().to_string().c_str());
   } else {

@@ -1,0 +1,127 @@
+#include "client/config.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#define TOML_EXCEPTIONS 0
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <toml++/toml.h>
+#pragma GCC diagnostic pop
+
+#include "base/fs.h"
+
+namespace hpcc {
+namespace {
+
+constexpr size_t kConfigBytes = 1u << 20;
+
+Error at(const std::string& name, const toml::node& node, const std::string& what) {
+  return Error{Code::kInvalid, name + ":" + std::to_string(node.source().begin.line) + ": " + what, 0};
+}
+
+Result<toml::table> parse(std::string_view text, const std::string& name) {
+  if (text.size() > kConfigBytes) return Error{Code::kLimit, name + ": larger than 1 MiB", 0};
+  toml::parse_result parsed = toml::parse(text);
+  if (parsed.failed()) {
+    return Error{Code::kInvalid,
+                 name + ":" + std::to_string(parsed.error().source().begin.line) + ": " +
+                     std::string(parsed.error().description()),
+                 0};
+  }
+  return std::move(parsed).table();
+}
+
+std::string environment(const char* name) {
+  const char* value = getenv(name);
+  return value ? value : "";
+}
+
+bool exists(const std::string& path) {
+  struct stat info;
+  return stat(path.c_str(), &info) == 0;
+}
+
+}  // namespace
+
+std::optional<uint64_t> parse_size(std::string_view given) {
+  const std::string text(given);
+  char* end = nullptr;
+  errno = 0;
+  double value = strtod(text.c_str(), &end);
+  if (end == text.c_str() || errno != 0 || !(value > 0)) return std::nullopt;
+  static constexpr std::string_view kUnits = "KMGT";
+  if (size_t unit = *end ? kUnits.find(static_cast<char>(*end & ~0x20)) : kUnits.npos; unit != kUnits.npos) {
+    for (size_t i = 0; i <= unit; ++i) value *= 1024;
+    ++end;
+    if (*end == 'i') ++end;
+  }
+  if (*end == 'B' || *end == 'b') ++end;
+  if (*end != 0 || value > 1e18) return std::nullopt;
+  return static_cast<uint64_t>(value);
+}
+
+Result<Config> decode_config(std::string_view text, const std::string& name) {
+  TRY_ASSIGN(toml::table table, parse(text, name));
+  Config config;
+  for (const auto& [key, node] : table) {
+    if (key == "max_size") {
+      config.max_size_bytes = parse_size(node.value_or(std::string_view()));
+      if (!config.max_size_bytes) return at(name, node, "max_size wants a size such as \"5G\"");
+    } else if (key == "idle_exit_s") {
+      config.idle_exit_s = node.value<int64_t>();
+      if (!config.idle_exit_s || *config.idle_exit_s < 1)
+        return at(name, node, "idle_exit_s wants a number of seconds");
+    } else {
+      return at(name, node, "unknown setting " + std::string(key.str()));
+    }
+  }
+  return config;
+}
+
+Result<ProjectFile> decode_project_file(std::string_view text, const std::string& name) {
+  TRY_ASSIGN(toml::table table, parse(text, name));
+  ProjectFile project;
+  if (const toml::node* image = table.get("image")) {
+    project.image = image->value_or(std::string());
+    if (!project.image.starts_with("sha256:")) return at(name, *image, "image wants a digest such as \"sha256:...\"");
+  }
+  return project;
+}
+
+std::string config_path(const std::string& dir) {
+  if (std::string named = environment("HPCC_CONFIG"); !named.empty()) return named;
+  std::string home = environment("XDG_CONFIG_HOME");
+  if (home.empty() && !environment("HOME").empty()) home = environment("HOME") + "/.config";
+  for (const std::string& path :
+       {dir + "/config.toml", home + "/hpcc/config.toml", std::string("/etc/hpcc/config.toml")}) {
+    if (exists(path)) return path;
+  }
+  return "";
+}
+
+Result<Config> load_config(const std::string& dir) {
+  const std::string path = config_path(dir);
+  if (path.empty()) return Config();
+  TRY_ASSIGN(std::string text, read_file(path, kConfigBytes));
+  return decode_config(text, path);
+}
+
+Result<std::unique_ptr<Store>> open_configured_store(const std::string& dir, Config* config, std::string* warning) {
+  TRY_ASSIGN(std::unique_ptr<Store> store, Store::open(dir));
+  Result<Config> loaded = load_config(dir);
+  if (loaded.ok()) {
+    *config = *loaded;
+    if (config->max_size_bytes && *config->max_size_bytes != store->info().max_size_bytes) {
+      Status set = store->set_max_size(*config->max_size_bytes);
+      if (!set.ok()) *warning = set.error().to_string();
+    }
+  } else {
+    *warning = loaded.error().to_string();
+  }
+  return store;
+}
+
+}  // namespace hpcc
