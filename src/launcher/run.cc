@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 
 #include "launcher/engine_link.h"
 #include "launcher/frame.h"
+#include "launcher/ptrace.h"
 #include "launcher/tracer.h"
 
 extern char** environ;
@@ -43,6 +45,9 @@ void install_signal_forwarding() {
     if (sigaction(number, nullptr, &old) == 0 && old.sa_handler != SIG_IGN) sigaction(number, &action, nullptr);
   }
 }
+
+// What the child tells its parent when it has no listener to send.
+constexpr char kUntraceable = 0, kByPtrace = 2;
 
 struct Plan {
   uint32_t flags = 0;
@@ -97,6 +102,7 @@ struct Child {
   int pidfd = -1, listener = -1;
   Pipe out, err;
   bool traced = false;
+  bool by_ptrace = false;
 };
 
 [[noreturn]] void child_main(const char* driver, const Plan& plan, Child& child, int channel) {
@@ -105,13 +111,18 @@ struct Child {
     dup2(child.err.write_end, 2);
   }
   if (plan.flags & frame::kTrace) {
-    int listener = install_listener();
-    char failed = 0;
+    const char* wanted = env("HPCC_TRACER");
+    int listener = wanted && strcmp(wanted, "ptrace") == 0 ? -1 : install_listener();
     if (listener >= 0) {
       if (!send_descriptor(channel, listener)) _exit(125);
       close(listener);
-    } else if (send(channel, &failed, 1, MSG_NOSIGNAL) != 1) {
-      _exit(125);
+    } else {
+      char how = ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0 ? kByPtrace : kUntraceable;
+      if (send(channel, &how, 1, MSG_NOSIGNAL) != 1) _exit(125);
+      if (how == kByPtrace) {
+        raise(SIGSTOP);  // the parent sets its options; a filter that then fails leaves no events, which it notices
+        install_trace_filter();
+      }
     }
   }
   // A masqueraded compiler inside this one must not answer from the cache: its inputs would not be observed.
@@ -132,14 +143,16 @@ bool start_child(const char* driver, const Plan& plan, Child* child) {
   g_child = child->pid;
   if (plan.flags & frame::kTrace) {
     close(channel[1]);
-    child->listener = receive_descriptor(channel[0]);
-    child->traced = child->listener >= 0;
+    char how = kUntraceable;
+    child->listener = receive_descriptor(channel[0], &how);
+    child->by_ptrace = child->listener < 0 && how == kByPtrace && adopt_tracee(child->pid);
+    child->traced = child->listener >= 0 || child->by_ptrace;
     close(channel[0]);
 #ifdef SECCOMP_IOCTL_NOTIF_SET_FLAGS
-    if (child->traced) ioctl(child->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, 1ul);
+    if (child->listener >= 0) ioctl(child->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, 1ul);
 #else
     // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6: hand the processor over at once. Older kernels refuse it.
-    if (child->traced) ioctl(child->listener, _IOW('!', 4, uint64_t), 1ul);
+    if (child->listener >= 0) ioctl(child->listener, _IOW('!', 4, uint64_t), 1ul);
 #endif
   }
   if (plan.flags & frame::kCapture) {
@@ -150,35 +163,11 @@ bool start_child(const char* driver, const Plan& plan, Child* child) {
   return true;
 }
 
-// Copies what is there to our own stream and keeps it. False at the end of the pipe.
-bool pump(int from, int to, Buffer* keep) {
-  char chunk[16384];
-  ssize_t got = read(from, chunk, sizeof chunk);
-  if (got < 0) return errno == EINTR || errno == EAGAIN;
-  if (got == 0) return false;
-  keep->append(chunk, static_cast<size_t>(got));
-  write_all(to, chunk, static_cast<size_t>(got));
-  return true;
-}
-
-void drain(int fd, int to, Buffer* keep) {
-  if (fd < 0) return;
-  fcntl(fd, F_SETFL, O_NONBLOCK);
-  char chunk[16384];
-  ssize_t got;
-  while ((got = read(fd, chunk, sizeof chunk)) > 0) {
-    keep->append(chunk, static_cast<size_t>(got));
-    write_all(to, chunk, static_cast<size_t>(got));
-  }
-}
-
 // Serves notifications and output until the compiler has ended. Returns its wait status.
-int watch(Child& child, Tracer& tracer, Buffer* out, Buffer* err) {
+int watch(Child& child, Tracer& tracer, Outputs& outputs) {
   enum { kListener, kPid, kOut, kErr, kCount };
-  struct pollfd fds[kCount] = {{child.listener, POLLIN, 0},
-                               {child.pidfd, POLLIN, 0},
-                               {child.out.read_end, POLLIN, 0},
-                               {child.err.read_end, POLLIN, 0}};
+  struct pollfd fds[kCount] = {
+      {child.listener, POLLIN, 0}, {child.pidfd, POLLIN, 0}, {outputs.out_fd, POLLIN, 0}, {outputs.err_fd, POLLIN, 0}};
   int status = 0;
   for (;;) {
     // Without a pidfd (before Linux 5.3) the end is noticed by asking now and then.
@@ -189,17 +178,14 @@ int watch(Child& child, Tracer& tracer, Buffer* out, Buffer* err) {
     } else if (fds[kListener].revents) {
       fds[kListener].fd = -1;
     }
-    if (fds[kOut].revents && !pump(child.out.read_end, 1, out)) fds[kOut].fd = -1;
-    if (fds[kErr].revents && !pump(child.err.read_end, 2, err)) fds[kErr].fd = -1;
+    if (fds[kOut].revents && !outputs.pump_out()) fds[kOut].fd = -1;
+    if (fds[kErr].revents && !outputs.pump_err()) fds[kErr].fd = -1;
     if (child.pidfd < 0 || fds[kPid].revents) {
       pid_t done = waitpid(child.pid, &status, child.pidfd < 0 ? WNOHANG : 0);
       if (done == child.pid || (done < 0 && errno != EINTR)) break;
     }
     for (struct pollfd& fd : fds) fd.revents = 0;
   }
-  g_child = 0;
-  drain(child.out.read_end, 1, out);
-  drain(child.err.read_end, 2, err);
   return status;
 }
 
@@ -244,7 +230,10 @@ int run_compiler(const char* driver, char** argv, int engine, Buffer& reply) {
   }
   Tracer tracer((plan.flags & frame::kTrace) && child.traced ? engine : -1);
   Buffer out(kCaptureLimit), err(kCaptureLimit);
-  int status = watch(child, tracer, &out, &err);
+  Outputs outputs{child.out.read_end, child.err.read_end, &out, &err};
+  int status = child.by_ptrace ? watch_ptrace(child.pid, tracer, outputs) : watch(child, tracer, outputs);
+  g_child = 0;
+  outputs.drain();
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   report(engine, tracer, child, plan, code, started, clock_ns(CLOCK_MONOTONIC) - ticks, out, err);
   close(engine);

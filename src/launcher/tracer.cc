@@ -119,18 +119,18 @@ constexpr uint32_t kAtEmptyPath = 0x1000;
 
 // arch? → number in the table? → notify. fstat() arrives as newfstatat(fd, "", AT_EMPTY_PATH) with a real descriptor:
 // it names nothing new and is let through, or it would double the cost.
-size_t build_filter(struct sock_filter* out) {
+size_t build_filter(struct sock_filter* out, uint32_t caught) {
   size_t n = 0;
   auto statement = [&](uint16_t code, uint32_t k) { out[n++] = sock_filter{code, 0, 0, k}; };
   auto jump = [&](uint16_t code, uint32_t k, uint8_t yes, uint8_t no) { out[n++] = sock_filter{code, yes, no, k}; };
   const uint16_t kLoad = BPF_LD | BPF_W | BPF_ABS, kEqual = BPF_JMP | BPF_JEQ | BPF_K;
   statement(kLoad, offsetof(struct seccomp_data, arch));
   jump(kEqual, kNativeArch, 1, 0);
-  statement(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
+  statement(BPF_RET | BPF_K, caught);
   statement(kLoad, offsetof(struct seccomp_data, nr));
 #if defined(__x86_64__)
   jump(BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, 0, 1);  // x32 numbers
-  statement(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
+  statement(BPF_RET | BPF_K, caught);
 #endif
   jump(kEqual, SYS_newfstatat, 0, 6);
   statement(kLoad, offsetof(struct seccomp_data, args[3]));
@@ -138,12 +138,12 @@ size_t build_filter(struct sock_filter* out) {
   statement(kLoad, offsetof(struct seccomp_data, args[0]));
   jump(BPF_JMP | BPF_JGE | BPF_K, 0x80000000u, 1, 0);
   statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-  statement(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
+  statement(BPF_RET | BPF_K, caught);
   for (size_t i = 0; i < kWatchedCount; ++i) {
     jump(kEqual, static_cast<uint32_t>(kWatched[i].number), static_cast<uint8_t>(kWatchedCount - i), 0);
   }
   statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-  statement(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
+  statement(BPF_RET | BPF_K, caught);
   return n;
 }
 
@@ -163,17 +163,24 @@ State state_of(const struct stat& info) {
 
 }  // namespace
 
-int install_listener() {
+namespace {
+
+int install_filter(uint32_t caught, unsigned flags) {
   struct sock_filter filter[kWatchedCount + 24];
-  struct sock_fprog program = {static_cast<unsigned short>(build_filter(filter)), filter};
-  long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+  struct sock_fprog program = {static_cast<unsigned short>(build_filter(filter, caught)), filter};
+  long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
   if (fd < 0 && errno == EACCES) {
     // Without CAP_SYS_ADMIN a filter needs NO_NEW_PRIVS: set-uid programs under a compiler lose their privilege.
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
-    fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+    fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
   }
   return static_cast<int>(fd);
 }
+
+}  // namespace
+
+int install_listener() { return install_filter(SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER); }
+int install_trace_filter() { return install_filter(SECCOMP_RET_TRACE, 0); }
 
 bool send_descriptor(int socket, int fd) {
   char byte = 1;
@@ -192,9 +199,8 @@ bool send_descriptor(int socket, int fd) {
   return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
 }
 
-int receive_descriptor(int socket) {
-  char byte = 0;
-  struct iovec part = {&byte, 1};
+int receive_descriptor(int socket, char* byte) {
+  struct iovec part = {byte, 1};
   alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
   struct msghdr message = {};
   message.msg_iov = &part;
@@ -406,6 +412,19 @@ void Tracer::observe(const Call& call) {
   }
 }
 
+void Tracer::system_call(pid_t pid, uint32_t arch, long number, const uint64_t* args) {
+  if (arch != kNativeArch || number >= 0x40000000) {
+    flags_ |= frame::kForeign;
+    return;
+  }
+  saw_exec_ |= number == SYS_execve;
+  if (engine_ < 0) return;
+  uint64_t words[7];
+  words[0] = static_cast<uint64_t>(number);
+  memcpy(words + 1, args, 6 * sizeof(uint64_t));
+  observe(Call{pid, words + 1});
+}
+
 bool Tracer::handle(int listener) {
   struct {
     struct seccomp_notif notice;
@@ -413,14 +432,9 @@ bool Tracer::handle(int listener) {
   } in;
   memset(&in, 0, sizeof in);
   if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &in.notice) != 0) return errno == EINTR || errno == ENOENT;
-  if (in.notice.data.arch != kNativeArch || in.notice.data.nr >= 0x40000000) {
-    flags_ |= frame::kForeign;
-  } else if (engine_ >= 0) {
-    uint64_t args[7];
-    args[0] = static_cast<uint64_t>(in.notice.data.nr);
-    memcpy(args + 1, in.notice.data.args, 6 * sizeof(uint64_t));
-    observe(Call{static_cast<pid_t>(in.notice.pid), args + 1});
-  }
+  uint64_t args[6];
+  memcpy(args, in.notice.data.args, sizeof args);
+  system_call(static_cast<pid_t>(in.notice.pid), in.notice.data.arch, in.notice.data.nr, args);
   struct {
     struct seccomp_notif_resp answer;
     char room[256];

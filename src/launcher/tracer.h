@@ -1,6 +1,6 @@
 // The tracer: sees every path a compiler's process tree opens, stats, probes, executes or changes, by a seccomp
-// user-notification listener. It looks at each path itself just before the system call goes on and streams what it saw
-// to the engine as frame::Type::kEvents. x86_64 and aarch64.
+// user-notification listener, or by ptrace where another listener is in the way. It looks at each path itself just
+// before the system call goes on and streams what it saw to the engine as frame::Type::kEvents. x86_64 and aarch64.
 #pragma once
 
 #include <stdint.h>
@@ -13,9 +13,12 @@ namespace hpcc::launcher {
 
 // In the child, before exec: installs the filter and returns the listener (a descriptor), or -1 (errno set).
 int install_listener();
+// In the child, after PTRACE_TRACEME: the same filter, stopping at the tracer instead. 0 or -1.
+int install_trace_filter();
 // In the child: sends a descriptor over a socket; in the parent: receives it, -1 when the child could not.
 bool send_descriptor(int socket, int fd);
-int receive_descriptor(int socket);
+// With no descriptor in it, the byte sent instead is put into `byte`.
+int receive_descriptor(int socket, char* byte);
 
 class Tracer {
  public:
@@ -24,11 +27,17 @@ class Tracer {
 
   // Handles one notification that poll() announced. False when the listener is of no more use.
   bool handle(int listener);
+  // One system call that `pid` is about to do, however it was caught.
+  void system_call(pid_t pid, uint32_t arch, long number, const uint64_t* args);
   // Records a path as `op` would see it; `pid` for relative paths once some process changed its directory.
   void record(frame::Op op, pid_t pid, int dirfd, const char* path);
   void flush();
 
-  uint32_t finish_flags() const { return flags_; }  // frame::kForeign, kNetwork, kUntraced
+  uint32_t finish_flags() const {
+    return saw_exec_ ? flags_ : flags_ | frame::kUntraced;
+  }  // frame::kForeign, kNetwork, kUntraced
+  // A call was caught that cannot be looked at: nothing may be stored.
+  void lost_sight() { flags_ |= frame::kForeign; }
   bool recording() const { return engine_ >= 0; }
 
  private:
@@ -41,6 +50,7 @@ class Tracer {
 
   int engine_;
   uint32_t flags_ = 0;
+  bool saw_exec_ = false;  // the compiler's own execve: without it nothing was traced at all
   bool directory_changed_ = false;
   size_t seen_count_ = 0;
   size_t used_ = 0;
