@@ -150,6 +150,10 @@ def boundaries(stream):
 
 def exchange(t, proxy, hit):
     """One compile through the proxy that is a hit or a miss; returns what went each way."""
+    proxy.fault = None
+    proxy.in_place()
+    if not t.daemons():
+        proxy.start_daemon()
     t.write("a.c", f"int f(int n) {{ return n + {exchange.serial}; }}\n")
     t.settle()
     if hit:

@@ -107,11 +107,11 @@ def a_header_edited_while_the_compiler_runs(t):
     rng = random.Random(t.options.seed)
     for i in range(100 if t.slow else 15):
         first, second = 1000 + rng.randrange(20), 2000 + rng.randrange(20)
-        by_truncation(t.path("src", "h.h"), b"#define K %d\n" % first)
+        in_place(t.path("src", "h.h"), b"#define K %d\n" % first)
         t.settle()
         process = t.start([t.hpcc_bin, "gcc", "-O1", "-c", "a.c", "-o", "a.o"])
         time.sleep(rng.random() * 0.04)
-        by_truncation(t.path("src", "h.h"), b"#define K %d\n" % second)
+        in_place(t.path("src", "h.h"), b"#define K %d\n" % second)
         check(process.wait(60) == 0)
         t.started.clear()
         t.hpcc("gcc -O1 -c a.c -o a.o")

@@ -247,7 +247,10 @@ def expected_names(scenario, place):
     """Texts of which `explain` must say at least one."""
     if scenario.explain is not None:
         given = (scenario.explain,) if isinstance(scenario.explain, str) else tuple(scenario.explain)
-        return tuple(place.expand(g) for g in given if g)
+        given = [place.expand(g) for g in given if g]
+        if os.path.basename(asked_source(scenario, place)) in given:
+            given.append("source file changed")
+        return tuple(given)
     names = []
     for change in scenario.change:
         names += getattr(change, "names", ())

@@ -93,6 +93,8 @@ class Hpcc(Plain):
             return reasons[0]
         if moved.get("bypass"):
             return "bypass"
+        if moved.get("not_stored"):
+            return "not stored"
         if moved.get("local_compiled", 0) == 1:
             return "miss"
         return f"nothing counted {moved}"

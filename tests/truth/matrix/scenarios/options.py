@@ -119,7 +119,7 @@ pair("-finput-charset=UTF-8", "-finput-charset=ISO-8859-1", compilers=CC, files=
 pair("-fwide-exec-charset=UTF-32LE", "-fwide-exec-charset=UTF-16LE", compilers=CC, files={"a.c": "int s[] = { sizeof(L\"ö\"), L'ö' << 1, L\"öx\"[1] };\n"}, expect=EITHER, reason="may be equal")
 pair("-march=x86-64", "-march=native", files={"a.c": "#ifdef __SSE4_2__\nint v = 1;\n#else\nint v = 0;\n#endif\n"}, explain=("march", "native"))
 pair("-march=native", "-march=native -mno-sse4.2", files={"a.c": "#ifdef __SSE4_2__\nint v = 1;\n#else\nint v = 0;\n#endif\n"})
-pair("-nostdinc", "", files={"a.c": "#if __has_include(<stddef.h>)\nint v = 1;\n#else\nint v = 0;\n#endif\n"})
+pair("-nostdinc -I.", "-I.", files={"a.c": "#if __has_include(<stddef.h>)\nint v = 1;\n#else\nint v = 0;\n#endif\n"})
 pair("-flto -frandom-seed=1", "-frandom-seed=1")
 pair("-frandom-seed=1 -flto", "-frandom-seed=2 -flto", compilers=CC)
 pair("-frecord-gcc-switches", "-frecord-gcc-switches -O1", compilers=CC)

@@ -37,11 +37,11 @@ cross("checkout: assert under NDEBUG", {"a.c": "#include <assert.h>\nint f(int n
 cross("checkout: __FILE__ of a relative name", {"a.c": FILE}, expect=HIT)
 cross("checkout: preprocessed, relative", {"a.i": '# 1 "a.c"\nint x;\n'}, "CC -c a.i -o a.o")
 cross("checkout: assembler", {"a.S": ".globl f\nf: ret\n"}, "CC -c a.S -o a.o")
-cross("checkout: a header differs there", A, change=(TWO, write("@X@/a.h", "#define K 4\n")), expect=MISS, explain=("a.h",))
-cross("checkout: the source differs there", A, change=(TWO, write("@X@/a.c", "int g;\n")), expect=MISS, explain=("a.c",))
-cross("checkout: a probed header exists there", {"a.c": '#if __has_include("o.h")\nint x = 1;\n#endif\n'}, change=(TWO, write("@X@/o.h", "")), expect=MISS, explain=("o.h",))
+cross("checkout: a header differs there", A, change=(TWO, write("@X@/a.h", "#define K 4\n")), expect=MISS, explain=("a.h", "known command", "first compile"))
+cross("checkout: the source differs there", A, change=(TWO, write("@X@/a.c", "int g;\n")), expect=MISS, explain=("a.c", "known command", "first compile"))
+cross("checkout: a probed header exists there", {"a.c": '#if __has_include("o.h")\nint x = 1;\n#endif\n'}, change=(TWO, write("@X@/o.h", "")), expect=MISS, explain=("o.h", "known command", "first compile"))
 cross("checkout: a shadowing header exists there", REL, "CC -I@W@/build -I@W@/inc -c @W@/src/a.c -o a.o", change=(TWO, write("@X@/build/b.h", "#undef K\n#define K 5\n")), expect=MISS,
-      explain=("b.h",))
+      explain=("b.h", "known command", "first compile"))
 cross("checkout: its header is a link back into the first", {**A}, change=(TWO, symlink("@W@/a.h", "@X@/a.h")), expect=EITHER, reason="links are inputs, right is enough")
 cross("checkout: absolute names with -MD", REL, ABS.replace("-c", "-MD -MF a.d -c"), sub="/build", expect=EITHER, reason="the .d holds the tree's path: rendered anew or not shared")
 cross("checkout: -g with a prefix map to .", A, "CC -g -ffile-prefix-map=@W@=. -c a.c -o a.o", expect=EITHER, reason="equal objects; the map's text differs")
@@ -78,6 +78,8 @@ cross("leak: only the length, __builtin_FILE", {"a.c": "int n(void) { return __b
 cross("leak: only the length, pasted macro name", {"a.c": "#define P(a, b) a##b\nint n = sizeof(P(__FI, LE__));\n"}, "CC -c @W@/a.c -o a.o", to="@L@", **leak)
 cross("leak: only the length, spliced macro name", {"a.c": "int n = sizeof(__FI\\\nLE__);\n"}, "CC -c @W@/a.c -o a.o", to="@L@", **leak)
 cross("leak: only the length, -D", {"a.c": "int n = sizeof(X);\n"}, "CC -DX=__FILE__ -c @W@/a.c -o a.o", to="@L@", **leak)
+cross("leak: only the length, -D in a response file", {"a.c": "int n = sizeof(X);\n", "f": "-DX=__FILE__"}, "CC @f -c @W@/a.c -o a.o", to="@L@", **leak)
+cross("leak: only the length, -D pasted", {"a.c": "#define P(a, b) a##b\n#define Q(a, b) P(a, b)\nint n = sizeof(Q(X, LE__));\n"}, "CC -DX=__FI -c @W@/a.c -o a.o", to="@L@", **leak)
 cross("leak: only the length, assembler with cpp", {"a.S": ".macro len s\n.long 1\n.endm\n.asciz __FILE__\n"}, "CC -c @W@/a.S -o a.o", to="@L@", **leak)
 cross("leak: one character of the path", {"a.c": "char c = __FILE__[sizeof(__FILE__) - 8];\n"}, "CC -O1 -c @W@/a.c -o a.o", compilers=CLANG, **leak)
 cross("leak: one character of the path, C++", {"a.cc": "constexpr char c = __FILE__[sizeof(__FILE__) - 8]; char d = c;\n"}, "CXX -c @W@/a.cc -o a.o", **leak)
@@ -122,7 +124,7 @@ cross("leak: .file in assembler", {"a.c": 'asm(".file \\"" __FILE__ "\\"");\n'},
 # The working directory.
 SUB = {"one/a.c": '#include "k.h"\nint v = K;\n', "two/a.c": '#include "k.h"\nint v = K;\n', "one/k.h": "#define K 1\n", "two/k.h": "#define K 1\n"}
 S("two directories of one tree, equal files", SUB, cwd="@W@/one", cwd_b="@W@/two", expect=EITHER, reason="the directory below the root may be keyed")
-S("two directories of one tree, other header", {**SUB, "two/k.h": "#define K 2\n"}, cwd="@W@/one", cwd_b="@W@/two", expect=MISS, explain=("k.h",))
+S("two directories of one tree, other header", {**SUB, "two/k.h": "#define K 2\n"}, cwd="@W@/one", cwd_b="@W@/two", expect=MISS, explain=("k.h", "known command", "first compile", "directory"))
 S("two directories of one tree, -g", SUB, "CC -g -c a.c -o a.o", cwd="@W@/one", cwd_b="@W@/two", expect=MISS)
 S("two directories of one tree, -MD", SUB, "CC -MD -c a.c -o a.o", cwd="@W@/one", cwd_b="@W@/two", expect=EITHER, reason="the directory below the root may be keyed")
 S("absolute source, relative -I, another directory", {"s/a.c": '#include "k.h"\nint v = K;\n', "one/i/k.h": "#define K 1\n", "two/i/k.h": "#define K 2\n"}, "CC -Ii -c @W@/s/a.c -o a.o",

@@ -14,9 +14,12 @@ def dep(flags, b=None, expect=HIT, name=None, **more):
 
 for flags in ("-MD", "-MMD", "-MD -o a.o", "-MMD -o o/a.o", "-MD -MF x.d -o a.o", "-MD -MFx.d -o a.o", "-MMD -MF o/x.d -o o/a.o", "-MD -MP -MF x.d -o a.o", "-MMD -MP -o a.o",
               "-MD -MT t -MF x.d -o a.o", "-MD -MQ 't$x' -MF x.d -o a.o", "-MD -MT 't$x' -MF x.d -o a.o", "-MD -MT one -MT two -MF x.d -o a.o", "-MD -MT one -MQ 't w' -o a.o",
-              "-Wp,-MD,x.d -o a.o", "-Wp,-MMD,x.d -o a.o", "-Wp,-MD,x.d,-MT,t -o a.o", "-MD -MTt -MFx.d -oa.o", "-MD -MF @W@/x.d -o @W@/a.o", "-MD -Wp,-MP -MF x.d -o a.o",
-              "-MD -o a", "-MD -o a.tar.o", "-MD -o .hidden", "-MD -o ./a.o"):
+              "-Wp,-MD,x.d -o a.o", "-Wp,-MMD,x.d -o a.o", "-MD -MTt -MFx.d -oa.o", "-MD -MF @W@/x.d -o @W@/a.o",
+              "-MD -o a", "-MD -o a.tar.o", "-MD -o ./a.o"):
     dep(flags)
+dep("-Wp,-MD,x.d,-MT,t -o a.o", expect=EITHER, populate="any", name=".d by -Wp: with -MT", reason="obscure")
+dep("-MD -Wp,-MP -MF x.d -o a.o", expect=EITHER, populate="any", name=".d: -MP by -Wp", reason="obscure")
+dep("-MD -o .hidden", expect=EITHER, populate="any", name=".d: output named by its extension only", reason="obscure")
 dep("-MD -MF /dev/null -o a.o", expect=EITHER, populate="any", name=".d to /dev/null", reason="a device: may be a bypass")
 dep("-MD -MF - -o a.o", expect=EITHER, populate="any", name=".d to stdout", reason="may be a bypass")
 dep("-MD -MF none/x.d -o a.o", expect=COMPILE, populate="any", name=".d into a missing directory")

@@ -16,7 +16,7 @@ S("-B directory: as edited", ASC, "CC -Bt/ -c a.s -o a.o", change=write("t/as", 
 S("-B directory: as edited, same size and mtime", ASC, "CC -Bt/ -c a.s -o a.o", change=write_same_stat("t/as", AS.format(3)), expect=MISS, compilers=GCC)
 S("-B directory: control", ASC, "CC -Bt/ -c a.s -o a.o", compilers=GCC)
 S("-B directory: as touched", ASC, "CC -Bt/ -c a.s -o a.o", change=touch("t/as"), compilers=GCC)
-S("-B directory: another one", ASC, "CC -Bt/ -c a.s -o a.o", cmd_b="CC -Bu/ -c a.s -o a.o", expect=MISS, compilers=GCC)
+S("-B directory: another one", ASC, "CC -Bt/ -c a.s -o a.o", cmd_b="CC -Bu/ -c a.s -o a.o", expect=MISS, compilers=GCC, explain=("-B",))
 S("-B directory: two, other order", ASC, "CC -Bt/ -Bu/ -c a.s -o a.o", cmd_b="CC -Bu/ -Bt/ -c a.s -o a.o", expect=MISS, compilers=GCC, explain="")
 S("-B directory: as appears", {**ASC, "e/x": ""}, "CC -Be/ -c a.s -o a.o", change=write("e/as", AS.format(5)), expect=MISS, compilers=GCC, explain=("as", "e"))
 S("-B directory: as goes", ASC, "CC -Bt/ -c a.s -o a.o", change=remove("t/as"), expect=MISS, compilers=GCC)
@@ -68,7 +68,7 @@ S("driver: not there", {"a.c": "int v;\n"}, "@W@/none/gcc -c a.c -o a.o", expect
 S("driver: a copy elsewhere", {"a.c": "int v;\n"}, "bin/gcc -c a.c -o a.o", setup=sh("mkdir bin; cp -L /usr/bin/gcc bin/gcc"), compilers=GCC, expect=EITHER, populate="any",
   reason="a relocated driver may not find its parts")
 S("driver: clang copy with a config file beside it", {"a.c": "#ifdef X\nint v = 1;\n#endif\n"}, "bin/clang -c a.c -o a.o",
-  setup=sh("mkdir bin; cp -L /usr/bin/clang-14 bin/clang"), change=write("bin/clang.cfg", "-DX\n"), expect=COMPILE, compilers=CLANG, populate="any", needs=need_program("clang-14"))
+  setup=sh("mkdir bin; cp -L /usr/bin/clang-14 bin/clang"), change=write("bin/clang.cfg", "-DX\n"), expect=EITHER, reason="this clang has no default configuration file", compilers=CLANG, populate="any", needs=need_program("clang-14"))
 S("driver: clang by a target name gets its config file", {"a.c": "#ifdef X\nint v = 1;\n#endif\n"}, "bin/x86_64-linux-gnu-clang -c a.c -o a.o",
   setup=sh("mkdir bin; cp -L /usr/bin/clang-14 bin/x86_64-linux-gnu-clang"), change=write("bin/x86_64-linux-gnu-clang.cfg", "-DX\n"), expect=COMPILE, compilers=CLANG,
   populate="any", needs=need_program("clang-14"))
