@@ -17,6 +17,7 @@ namespace {
 constexpr size_t kFactBytes = size_t{4} << 30;
 constexpr size_t kScanBytes = 64u << 20;  // larger files are no sources
 constexpr size_t kDriverBytes = 8u << 20;
+constexpr size_t kChunkBytes = 1u << 20;
 constexpr size_t kBinaryProbeBytes = 4096;
 constexpr size_t kUnsavedBatch = 512;
 
@@ -30,18 +31,45 @@ bool has_writer(int fd) {
   return errno == EAGAIN;
 }
 
-// Facts of sources; of programs what kind of driver they may be. Large binaries are neither.
-uint32_t facts_of(std::string_view content) {
-  const bool elf = content.starts_with(
+bool is_elf(std::string_view content) {
+  return content.starts_with(
       "\x7f"
       "ELF");
-  if ((elf || content.starts_with("#!")) && content.size() <= kDriverBytes) {
+}
+
+// Facts of sources; of programs what kind of driver they may be. Large binaries are neither.
+uint32_t facts_of(std::string_view content) {
+  const bool elf = is_elf(content);
+  if (elf || content.starts_with("#!")) {
     uint32_t facts = driver_fact(identify_driver(content));
     return elf ? facts | kFactScanned : facts | scan_source_facts(content);
   }
-  if (elf || content.size() > kScanBytes) return kFactScanned;
   const bool binary = memchr(content.data(), 0, std::min(content.size(), kBinaryProbeBytes)) != nullptr;
   return scan_source_facts(content) | (binary ? kBinaryFact : 0);
+}
+
+// Digest and facts of an open file. Large programs and libraries are hashed in pieces: libLLVM alone is 100 MB.
+Status read_content(int fd, uint64_t size, const std::string& name, FileFact* fact) {
+  char head[4] = {};
+  const bool elf = pread(fd, head, sizeof head, 0) == 4 && is_elf({head, sizeof head});
+  if (size <= (elf ? kDriverBytes : kScanBytes)) {
+    TRY_ASSIGN(std::string content, read_fd(fd, kFactBytes, name));
+    fact->digest = BlobDigest::of(content);
+    fact->facts = facts_of(content);
+    return {};
+  }
+  Sha256 hash;
+  std::string chunk(kChunkBytes, '\0');
+  for (;;) {
+    ssize_t got = read(fd, chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno_error("read " + name);
+    if (got == 0) break;
+    hash.update(chunk.data(), static_cast<size_t>(got));
+  }
+  hash.finish(fact->digest.bytes.data());
+  fact->facts = elf ? kFactScanned : ~(kDriverMask | kBinaryFact);  // too large to scan: everything may be in it
+  return {};
 }
 
 }  // namespace
@@ -162,17 +190,12 @@ Result<FileFact> Files::read_fact(Id id) {
   if (fstat(fd.get(), &first) != 0) return errno_error("stat " + name);
   if (!S_ISREG(first.st_mode)) return Error{Code::kInvalid, name + ": not a regular file", 0};
   const bool writer = has_writer(fd.get());
-  TRY_ASSIGN(std::string content, read_fd(fd.get(), kFactBytes, name));
-  if (fstat(fd.get(), &last) != 0) return errno_error("stat " + name);
   FileFact fact;
-  fact.stamp = stamp_of(first);
-  fact.digest = BlobDigest::of(content);
-  fact.facts = facts_of(content);
-  const bool settled = fact.stamp == stamp_of(last) && fact.stamp.ctime_ns < before_ns - kTickNs;
-  if (!settled || writer || !has_trusted_stamps(fd.get())) {
-    fact.stamp.ctime_ns = 0;  // tells the caller that the stamp proves nothing
-    return fact;
-  }
+  TRY(read_content(fd.get(), static_cast<uint64_t>(first.st_size), name, &fact));
+  if (fstat(fd.get(), &last) != 0) return errno_error("stat " + name);
+  fact.stamp = stamp_of(last);
+  const bool settled = fact.stamp == stamp_of(first) && fact.stamp.ctime_ns < before_ns - kTickNs;
+  if (!settled || writer || !has_trusted_stamps(fd.get())) return fact;
   DigestId digest = intern(fact.digest);
   bool save = false;
   {

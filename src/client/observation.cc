@@ -205,7 +205,7 @@ bool Observer::present_file(const std::string& path, const std::string& full, co
   }
   if (stamp.ctime_ns >= fresh_ns_) return refuse(Bypass::kInputChanged, path);
   Result<FileFact> fact = files_.fact(files_.intern(full), now);
-  if (!fact.ok()) return refuse(Bypass::kInputChanged, path);
+  if (!fact.ok() || !(fact->stamp == stamp)) return refuse(Bypass::kInputChanged, path);
   // A binary file of the system is no source, whatever words are in it.
   const bool of_project = path[0] != '/' || (place_.root != "/" && is_under(path, place_.root));
   if (of_project || !(fact->facts & kBinaryFact)) result_.source_facts |= fact->facts;
