@@ -40,8 +40,10 @@ bool LoadedManifest::input_matches(const In& in, struct stat* info, Files& files
   };
   if (fstatat(AT_FDCWD, path.c_str(), info, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0) return differs("is gone");
   switch (in.kind) {
-    case InputKind::kFile: {
+    case InputKind::kFile:
+    case InputKind::kProgram: {
       if (!S_ISREG(info->st_mode)) return differs("is no regular file any more");
+      if (((info->st_mode & 0111) != 0) != (in.kind == InputKind::kProgram)) return differs("changed its mode");
       if (files.matches(in.path, *info, in.digest)) return true;
       Result<FileFact> fact = files.fact(in.path, *info);
       if (!fact.ok()) return differs("cannot be read");

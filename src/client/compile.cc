@@ -230,7 +230,11 @@ std::string Compile::finish(const Finish& finish) {
   for (const OutputFile& output : invocation_->outputs) outputs.push_back(join_path(place_.cwd, output.path));
   Observed observed = observe(events_, outputs, place_, finish.start_ns, engine_.files());
   if (observed.problem != Bypass::kNone) return not_stored(observed.problem, observed.detail);
-  if (Bypass problem = time_problem(observed); problem != Bypass::kNone) return not_stored(problem, "time macro");
+  // Clang reads options from configuration files since version 16; the parser has not seen those.
+  if (observed.reads_config && invocation_->family == Family::kClang) {
+    return not_stored(Bypass::kUnsupportedOption, "a compiler configuration file");
+  }
+  if (Bypass problem = time_problem(observed); problem != Bypass::kNone) return not_stored(problem, observed.time_path);
   return store_result(finish, observed);
 }
 
@@ -238,8 +242,8 @@ std::string Compile::finish(const Finish& finish) {
 Bypass Compile::time_problem(const Observed& observed) const {
   uint32_t facts = observed.source_facts | source_facts_;
   for (const KeyArg& arg : invocation_->key_args) facts |= scan_source_facts(arg.value);
-  if (facts & (kFactTimestamp | kFactPragmaDependency | kFactTimePiece)) return Bypass::kTimeMacro;
-  if ((facts & kFactUnderscores) && (facts & kFactTimeWord)) return Bypass::kTimeMacro;
+  if (facts & (kFactTimestamp | kFactPragmaDependency | kFactClangPch)) return Bypass::kTimeMacro;
+  if (may_paste_time_macro(facts)) return Bypass::kTimeMacro;
   if (!(facts & kFactDateTime)) return Bypass::kNone;
   const bool fixed = invocation_->family == Family::kGcc && find_env(request_.env, "SOURCE_DATE_EPOCH").has_value();
   return fixed ? Bypass::kNone : Bypass::kTimeMacro;
@@ -255,7 +259,7 @@ bool Compile::bound_by_path(const Observed& observed) const {
     if (arg.option == "-D") macros.add_definition(arg.value);
   }
   for (const Input& input : observed.manifest.inputs) {
-    if (input.kind != InputKind::kFile) continue;
+    if (input.kind != InputKind::kFile && input.kind != InputKind::kProgram) continue;
     const std::string path = resolve_path(input.path, place_);
     if (is_elf(path)) continue;
     Result<std::string> text = read_file(path, kSourceBytes);

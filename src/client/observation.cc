@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "client/elf.h"
 #include "client/place.h"
+#include "compiler/source_facts.h"
 
 namespace hpcc {
 namespace {
@@ -63,6 +64,11 @@ bool same_look(const Event& a, const Event& b) {
   return true;
 }
 
+InputKind file_kind(const struct stat& info) { return info.st_mode & 0111 ? InputKind::kProgram : InputKind::kFile; }
+bool is_file(InputKind kind) { return kind == InputKind::kFile || kind == InputKind::kProgram; }
+bool names_time(uint32_t facts) {
+  return facts & (kFactDateTime | kFactTimestamp | kFactTimePiece | kFactPragmaDependency | kFactClangPch);
+}
 bool is_follow(Op op) { return op != Op::kLstat && op != Op::kReadlink; }
 
 void add_event(Seen& seen, const Event& event) {
@@ -208,9 +214,13 @@ bool Observer::present_file(const std::string& path, const std::string& full, co
   if (!fact.ok() || !(fact->stamp == stamp)) return refuse(Bypass::kInputChanged, path);
   // A binary file of the system is no source, whatever words are in it.
   const bool of_project = path[0] != '/' || (place_.root != "/" && is_under(path, place_.root));
-  if (of_project || !(fact->facts & kBinaryFact)) result_.source_facts |= fact->facts;
+  if (of_project || !(fact->facts & kBinaryFact)) {
+    if (result_.time_path.empty() && names_time(fact->facts)) result_.time_path = path;
+    result_.source_facts |= fact->facts;
+  }
+  if (basename_of(path).ends_with(".cfg") && !of_project) result_.reads_config = true;
   if (path[0] == '/' && place_.root != "/" && is_under(path, place_.root)) result_.absolute_inputs = true;
-  add_input(path, InputKind::kFile, fact->digest, now);
+  add_input(path, file_kind(now), fact->digest, now);
   return true;
 }
 
@@ -290,7 +300,7 @@ bool Observer::add_interpreter(const std::string& full, int depth) {
   if (stamp_of(now).ctime_ns >= fresh_ns_) return refuse(Bypass::kInputChanged, path);
   Result<FileFact> fact = files_.fact(files_.intern(path), now);
   if (!fact.ok()) return refuse(Bypass::kInputChanged, path);
-  add_input(*interpreter, InputKind::kFile, fact->digest, now);
+  add_input(*interpreter, file_kind(now), fact->digest, now);
   return add_interpreter(path, depth + 1);
 }
 
@@ -320,7 +330,7 @@ void Observer::group_inputs() {
   for (const auto& [key, value] : inputs_) {
     uint32_t index = static_cast<uint32_t>(identity.size());
     identity.push_back(value.second);
-    if (key.second == InputKind::kFile) same_content[value.first].push_back(index);
+    if (is_file(key.second)) same_content[value.first].push_back(index);
     if (key.second == InputKind::kDirectory) directories.push_back(index);
   }
   auto add = [&](IdentityGroup::By by, const std::vector<uint32_t>& members, auto same) {

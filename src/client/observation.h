@@ -18,6 +18,8 @@ struct Observed {
   std::string detail;              // the path at fault
   Manifest manifest;
   uint32_t source_facts = 0;     // facts of all inputs together
+  std::string time_path;         // an input with a time macro or the like, for the message
+  bool reads_config = false;     // a compiler's configuration file (*.cfg) outside the project: options nobody parsed
   bool absolute_inputs = false;  // a file was read by its absolute path under the project root
 };
 

@@ -27,10 +27,11 @@ std::vector<std::string> dep_targets(const Invocation& invocation) {
 // Stored form: 'P' or '-' for phony targets, then one prerequisite per line.
 std::string pack_dep(const DepFile& dep, const Place& place) {
   std::string out(dep.phony ? "P\n" : "-\n");
+  const std::string root = quote_for_make(place.root);
   for (const std::string& word : dep.prerequisites) {
-    if (place.root != "/" && word.size() > place.root.size() && word[0] == '/' && is_under(word, place.root)) {
+    if (place.root != "/" && word.size() > root.size() && word[0] == '/' && is_under(word, root)) {
       out += kRootMark;
-      out += std::string_view(word).substr(place.root.size());
+      out += std::string_view(word).substr(root.size());
     } else {
       out += word;
     }
@@ -50,7 +51,7 @@ Result<DepFile> unpack_dep(std::string_view text, const Place& place) {
     std::string_view word = text.substr(0, end);
     text.remove_prefix(end + 1);
     if (!word.empty() && word[0] == kRootMark) {
-      dep.prerequisites.push_back(place.root + std::string(word.substr(1)));
+      dep.prerequisites.push_back(quote_for_make(place.root) + std::string(word.substr(1)));
     } else {
       dep.prerequisites.emplace_back(word);
     }

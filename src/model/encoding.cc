@@ -153,7 +153,7 @@ void read_inputs(ByteReader& in, std::vector<Input>& inputs) {
     Input& input = inputs.emplace_back();
     read_path(in, input.path);
     uint8_t kind = in.u8();
-    if (kind > static_cast<uint8_t>(InputKind::kNotLink)) in.fail();
+    if (kind > static_cast<uint8_t>(kLastInputKind)) in.fail();
     input.kind = static_cast<InputKind>(kind);
     read_digest(in, input.digest);
     if (!has_digest(input.kind) && input.digest != BlobDigest{}) in.fail();

@@ -28,7 +28,9 @@ enum class InputKind : uint8_t {
   kListing,    // directory that was read: digest of its sorted names
   kLink,       // symbolic link that was read: digest of its target
   kNotLink,    // looked at without following, and is no symbolic link; digest unused
+  kProgram,    // regular file that may be executed: a compiler passes over one that may not
 };
+inline constexpr InputKind kLastInputKind = InputKind::kProgram;
 
 struct Input {
   AnchoredPath path;

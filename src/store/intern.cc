@@ -47,7 +47,7 @@ std::optional<Interned> decode_interned(std::string_view payload, const RecordDi
   item.input.kind = InputKind::kDirectory;
   if (!item.is_directory) {
     const uint8_t kind = in.u8();
-    if (kind > static_cast<uint8_t>(InputKind::kNotLink)) return std::nullopt;
+    if (kind > static_cast<uint8_t>(kLastInputKind)) return std::nullopt;
     item.input.kind = static_cast<InputKind>(kind);
     std::string_view content = in.raw(item.input.digest.bytes.size());
     if (!in.ok()) return std::nullopt;
