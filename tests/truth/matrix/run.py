@@ -176,12 +176,14 @@ def main():
     parser.add_argument("--tool", action="append", choices=sorted(tools.TOOLS))
     parser.add_argument("--compiler", action="append", choices=("gcc", "clang"))
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only each N-th of the chosen scenarios")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--markdown", metavar="FILE", help="writes the table of docs/truth.md")
     parser.add_argument("--quiet", action="store_true", help="prints only what is not ok")
     parser.add_argument("filter", nargs="*")
     args = parser.parse_intermixed_args()
     chosen = [s for s in dsl.REGISTRY if not args.filter or any(f in s.title for f in args.filter)]
+    chosen = chosen[::args.every]
     if args.list:
         for one in chosen:
             print(f"{one.title}  [{' '.join(one.compilers)}] {one.expect}")
