@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/fs.h"
@@ -98,9 +99,10 @@ bool LoadedManifest::absent_matches(Directory& directory, Files& files, std::str
   return true;
 }
 
-bool LoadedManifest::groups_match(const std::vector<struct stat>& stats) const {
+bool LoadedManifest::groups_match(const std::vector<struct stat>& stats, Files& files, std::string* difference) const {
   std::vector<uint32_t> classes;
   for (const IdentityGroup& group : groups_) {
+    const bool by_inode = group.by == IdentityGroup::By::kInode;
     uint32_t next_class = 0;
     classes.clear();
     for (size_t i = 0; i < group.inputs.size(); ++i) {
@@ -108,13 +110,21 @@ bool LoadedManifest::groups_match(const std::vector<struct stat>& stats) const {
       size_t j = 0;
       for (; j < i; ++j) {
         const struct stat& b = stats[group.inputs[j]];
-        bool same = group.by == IdentityGroup::By::kInode ? a.st_dev == b.st_dev && a.st_ino == b.st_ino
-                                                          : a.st_mtim.tv_sec == b.st_mtim.tv_sec;
-        if (same) break;
+        if (by_inode ? a.st_dev == b.st_dev && a.st_ino == b.st_ino : a.st_mtim.tv_sec == b.st_mtim.tv_sec) break;
       }
       classes.push_back(j < i ? classes[j] : next_class++);
+      if (classes[i] == group.classes[i]) continue;
+      if (!difference) return false;
+      // Name the one it is, or was, identical with.
+      size_t other = j;
+      if (j == i)
+        other = static_cast<size_t>(std::find(group.classes.begin(), group.classes.end(), group.classes[i]) -
+                                    group.classes.begin());
+      *difference = files.path(inputs_[group.inputs[i]].path) + ": " + (j < i ? "now shares" : "no longer shares") +
+                    (by_inode ? " its inode with " : " its modification time with ") +
+                    files.path(inputs_[group.inputs[other]].path) + " (equal content or directories)";
+      return false;
     }
-    if (classes != group.classes) return false;
   }
   return true;
 }
@@ -136,8 +146,8 @@ bool LoadedManifest::matches(Files& files, std::vector<std::string>* differences
     if (!absent_matches(directory, files, note) && failed()) return false;
   }
   if (!all) return false;
-  if (groups_match(stats)) return true;
-  if (differences) differences->push_back("inputs of equal content share their inode or modification time differently");
+  if (groups_match(stats, files, note)) return true;
+  failed();
   return false;
 }
 

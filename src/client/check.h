@@ -34,7 +34,7 @@ class LoadedManifest {
   };
   bool input_matches(const In& in, struct stat* info, Files& files, std::string* difference);
   bool absent_matches(Directory& directory, Files& files, std::string* difference);
-  bool groups_match(const std::vector<struct stat>& stats) const;
+  bool groups_match(const std::vector<struct stat>& stats, Files& files, std::string* difference) const;
 
   std::vector<In> inputs_;
   std::vector<Directory> absents_;

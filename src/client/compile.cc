@@ -32,6 +32,24 @@ bool is_elf(const std::string& path) {
                 4) == 0;
 }
 
+// Bazel's way: all three macros are given fixed values on the command line, and no later option takes that back.
+bool redefines_time_macros(const Invocation& invocation) {
+  uint32_t fixed = 0;
+  static constexpr std::string_view kMacros[] = {"__DATE__=", "__TIME__=", "__TIMESTAMP__="};
+  for (const KeyArg& arg : invocation.key_args) {
+    for (size_t i = 0; i < 3; ++i) {
+      if (arg.option == "-D" && arg.value.starts_with(kMacros[i])) {
+        std::string_view body = std::string_view(arg.value).substr(kMacros[i].size());
+        if (scan_source_facts(body) & (kFactDateTime | kFactTimestamp)) return false;
+        fixed |= 1u << i;
+      } else if (arg.option == "-U" && arg.value + "=" == kMacros[i]) {
+        return false;
+      }
+    }
+  }
+  return fixed == 7;
+}
+
 bool names_clang(std::string_view name) { return name.find("clang") != std::string_view::npos; }
 
 }  // namespace
@@ -189,10 +207,12 @@ Answer Compile::run_traced(bool had_entries) {
 std::string Compile::why_missed(bool had_entries) {
   std::optional<HistoryRecord> last = read_history(engine_.store(), history_name_);
   if (!last) last = read_history(engine_.store(), source_history_name(request_.cwd, invocation_->source));
-  if (!last) return had_entries ? "known command, but not for this output" : "first compile of this file";
+  if (!last && !had_entries) return "first compile of this file";
   std::string why;
   auto add = [&](const std::string& sentence) { why += (why.empty() ? "" : "\n") + sentence; };
-  for (const std::string& sentence : explain_key_change(last->key_text, key_text_)) add(sentence);
+  if (last) {
+    for (const std::string& sentence : explain_key_change(last->key_text, key_text_)) add(sentence);
+  }
   if (!why.empty()) return why;
   for (const auto& entry : *engine_.load(key_, place_)) {
     const CompileResult& result = entry->result;
@@ -207,6 +227,7 @@ std::string Compile::why_missed(bool had_entries) {
     if (!result.bound_names.empty() && result.bound_names != bound_names_text(*invocation_)) add("output names differ");
     if (!why.empty()) return why;
   }
+  if (!last) return "known command, but no entry serves this output";
   if (last->outcome.starts_with("not stored")) return "the last compile was " + last->outcome;
   if (last->outcome.starts_with("failed")) return "the last compile failed";
   return "the entry was evicted or removed";
@@ -242,6 +263,7 @@ std::string Compile::finish(const Finish& finish) {
 Bypass Compile::time_problem(const Observed& observed) const {
   uint32_t facts = observed.source_facts | source_facts_;
   for (const KeyArg& arg : invocation_->key_args) facts |= scan_source_facts(arg.value);
+  if (redefines_time_macros(*invocation_)) facts &= kFactPragmaDependency | kFactClangPch;
   if (facts & (kFactTimestamp | kFactPragmaDependency | kFactClangPch)) return Bypass::kTimeMacro;
   if (may_paste_time_macro(facts)) return Bypass::kTimeMacro;
   if (!(facts & kFactDateTime)) return Bypass::kNone;

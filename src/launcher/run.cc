@@ -206,8 +206,7 @@ void report(int engine, Tracer& tracer, const Child& child, const Plan& plan, in
   bool ok = payload.append(head, writer.size) && payload.append(&sizes[0], 4) && payload.append(out.data(), sizes[0]) &&
             payload.append(&sizes[1], 4) && payload.append(err.data(), sizes[1]);
   if (!ok || !send_frame(engine, frame::Type::kFinish, payload.data(), payload.size())) return;
-  // A failed compile is only counted. After a good one the engine copies the outputs: build systems edit them at once.
-  if (code != 0) return;
+  // The engine copies the outputs now: build systems edit them at once. A failure is answered as soon as it is counted.
   frame::Type type;
   Buffer reply(4096);
   receive_frame(engine, &type, &reply, kStoreDeadlineMs);
