@@ -60,6 +60,16 @@ def _state(one, place, tool, b):
             lambda: place.run(wrap + argv[:1] + extra + argv[1:], env, cwd, umask), cwd, env)
 
 
+def answered(tool, before):
+    """What the tool did since `before`. A failed compile may be counted a moment after its exit."""
+    for _ in range(20):
+        answer = tool.outcome(before, tool.counters())
+        if not answer.startswith("nothing"):
+            break
+        time.sleep(0.05)
+    return answer
+
+
 def _judge(one, place, tool):
     for path, text in one.files.items():
         place.write(path, text)
@@ -75,8 +85,7 @@ def _judge(one, place, tool):
         place.undo(before)
     zero = tool.counters()
     result_a, before_a = through()
-    counted_a = tool.counters()
-    populated = tool.outcome(zero, counted_a)
+    populated = answered(tool, zero)
     if not one.keep:
         place.undo(before_a)
     if one.populate == dsl.MISS and populated not in ("miss",):
@@ -102,7 +111,7 @@ def _judge(one, place, tool):
         time.sleep(1.02 - time.time() % 1)
     counted_a = tool.counters()
     result, before = through()
-    answer = tool.outcome(counted_a, tool.counters())
+    answer = answered(tool, counted_a)
     explained = ""
     if answer == "miss" and one.expect == dsl.MISS:
         explained = tool.explain(dsl.asked_source(one, place), cwd, env)
@@ -133,7 +142,7 @@ def _judge(one, place, tool):
     if again:
         counted = tool.counters()
         result, before = through()
-        answer = tool.outcome(counted, tool.counters())
+        answer = answered(tool, counted)
         found = place_module.differences(result, plain, one.nondet, one.any_stderr)
         if found:
             return Verdict(WRONG, f"B again, {answer}: " + "; ".join(found[:4]))
