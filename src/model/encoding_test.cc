@@ -34,7 +34,7 @@ CompileResult sample_result() {
   result.outputs.push_back({OutputKind::kObject, 0, BlobDigest::of("object"), 12345, true});
   result.stdout_text = "out";
   result.stderr_text = std::string("a\0b", 3);
-  result.bound_place = "/home/u/project";
+  result.bound_place = "/elsewhere/project";
   result.bound_colour = "on";
   result.bound_names = "a.o";
   result.compile_ns = 1234567890123;
@@ -133,7 +133,7 @@ TEST(ManifestEncoding, RefusesPathsThatContradictTheirAnchor) {
 
 TEST(ManifestEncoding, RefusesUnknownKindsAndIndexesOutOfRange) {
   Manifest kind = sample_manifest();
-  kind.inputs[0].kind = static_cast<InputKind>(static_cast<int>(InputKind::kNotLink) + 1);
+  kind.inputs[0].kind = static_cast<InputKind>(static_cast<int>(kLastInputKind) + 1);
   EXPECT_FALSE(decode_manifest(encode_manifest(kind)).ok());
   Manifest index = sample_manifest();
   index.groups[0].inputs[1] = 5;
