@@ -5,8 +5,6 @@
 
 #include <string>
 
-#include "model/digest.h"
-
 namespace hpcc {
 namespace {
 
@@ -15,7 +13,12 @@ std::string hash_hex(std::string_view text, size_t step) {
   for (size_t at = 0; at < text.size(); at += step) hash.update(text.substr(at, step));
   uint8_t out[Sha256::kBytes];
   hash.finish(out);
-  return hex_encode({reinterpret_cast<const char*>(out), sizeof out});
+  std::string hex;
+  for (uint8_t byte : out) {
+    hex += "0123456789abcdef"[byte >> 4];
+    hex += "0123456789abcdef"[byte & 15];
+  }
+  return hex;
 }
 
 class Sha256Paths : public testing::TestWithParam<bool> {
