@@ -210,6 +210,7 @@ std::string Compile::why_missed(bool had_entries) {
   if (!last && !had_entries) return "first compile of this file";
   std::string why;
   auto add = [&](const std::string& sentence) { why += (why.empty() ? "" : "\n") + sentence; };
+  if (last && last->key_text.empty()) return "the last compile was not cached: " + last->outcome;
   if (last) {
     for (const std::string& sentence : explain_key_change(last->key_text, key_text_)) add(sentence);
   }
@@ -275,11 +276,14 @@ Bypass Compile::time_problem(const Observed& observed) const {
 bool Compile::bound_by_path(const Observed& observed) const {
   if (place_.logical_root) return false;
   if (invocation_->has_prefix_map) return true;
-  if (!observed.absolute_inputs || !((observed.source_facts | source_facts_) & kFactFileMacro)) return false;
+  uint32_t facts = observed.source_facts | source_facts_;
   PathMacros macros;
   for (const KeyArg& arg : invocation_->key_args) {
+    facts |= scan_source_facts(arg.value);
     if (arg.option == "-D") macros.add_definition(arg.value);
+    if (arg.option == "-U") macros.add_undefinition(arg.value);
   }
+  if (!observed.absolute_inputs || !(facts & kFactFileMacro)) return false;
   for (const Input& input : observed.manifest.inputs) {
     if (input.kind != InputKind::kFile && input.kind != InputKind::kProgram) continue;
     const std::string path = resolve_path(input.path, place_);

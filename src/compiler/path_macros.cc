@@ -33,6 +33,7 @@ class Cleaner {
     while (at_ < in_.size()) step();
     return std::move(out_);
   }
+  bool hides_lines() const { return hides_lines_; }
 
  private:
   void splice(std::string_view text) {
@@ -79,6 +80,9 @@ class Cleaner {
     if (open == std::string::npos || open - at_ > 17) return copy_to(at_ + 1);
     std::string close = ")" + in_.substr(at_ + 1, open - at_ - 1) + "\"";
     size_t end = in_.find(close, open);
+    // Lines of a raw string could pass for directives.
+    if (in_.substr(at_, end == std::string::npos ? end : end - at_).find('\n') != std::string::npos)
+      hides_lines_ = true;
     copy_to(end == std::string::npos ? open : end + close.size());
   }
   void quoted(char quote) {
@@ -89,6 +93,7 @@ class Cleaner {
 
   std::string in_, out_;
   size_t at_ = 0;
+  bool hides_lines_ = false;
 };
 
 std::string_view trim_left(std::string_view text) {
@@ -129,38 +134,122 @@ void PathMacros::add_definition(std::string_view definition) {
   size_t equals = line.find('=');
   if (equals != std::string::npos) line[equals] = ' ';
   add_macro(line);
+  each_identifier(line, [&](std::string_view word) {
+    for (std::string_view function : kFunctions) certain_ |= word == function;
+    defined_pieces_.emplace(word);
+  });
+  size_t size = 0;
+  while (size < line.size() && is_word(line[size])) ++size;
+  defined_.emplace(line.substr(0, size));
 }
 
+void PathMacros::add_undefinition(std::string_view name) { undefined_.emplace(name); }
+
 void PathMacros::add_file(std::string_view text, Named named) {
-  const std::string clean = Cleaner(text).run();
-  std::string_view rest = clean;
-  const bool observable = named == Named::kAbsolute;
+  Cleaner cleaner(text);
+  files_.push_back({cleaner.run(), named});
+  follows_groups_ &= !cleaner.hides_lines();
+}
+
+// The directive of a line ("ifdef X"), "" for a line of text.
+std::string_view directive_of(std::string_view line) {
+  line = trim_left(line);
+  if (line.starts_with('#')) return trim_left(line.substr(1));
+  if (line.starts_with("%:")) return trim_left(line.substr(2));
+  if (line.starts_with("?\?=")) return trim_left(line.substr(3));
+  return {};
+}
+
+std::string_view word_at(std::string_view text) {
+  size_t size = 0;
+  while (size < text.size() && is_word(text[size])) ++size;
+  return text.substr(0, size);
+}
+
+template <typename Visit>
+void each_line(std::string_view text, Visit visit) {
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    visit(line);
+  }
+}
+
+// A macro of the command line that some file undefines, or defines again, decides nothing.
+void PathMacros::forget_undefined() {
+  if (!follows_groups_) defined_.clear();
+  for (const std::string& name : undefined_) defined_.erase(name);
+  for (const File& file : files_) {
+    if (file.clean.find("push_macro") != std::string::npos || file.clean.find("pop_macro") != std::string::npos) {
+      defined_.clear();
+    }
+    each_line(file.clean, [&](std::string_view line) {
+      std::string_view directive = directive_of(line);
+      for (std::string_view changing : {"undef", "define"}) {
+        if (directive.starts_with(changing)) {
+          defined_.erase(std::string(word_at(trim_left(directive.substr(changing.size())))));
+        }
+      }
+    });
+  }
+}
+
+// Keeps track of #if groups; true while the present lines cannot be compiled.
+bool PathMacros::group_is_dead(std::string_view directive) {
+  const std::string_view name = word_at(directive);
+  auto known = [&] { return defined_.count(std::string(word_at(trim_left(directive.substr(name.size()))))) != 0; };
+  if (name == "ifndef") {
+    groups_.push_back(known());
+    decided_.push_back(known());
+  } else if (name == "ifdef" || name == "if") {
+    groups_.push_back(false);
+    decided_.push_back(name == "ifdef" && known());
+  } else if (name == "else" && !groups_.empty()) {
+    groups_.back() = decided_.back() && !groups_.back();
+  } else if (name.starts_with("elif") && !groups_.empty()) {
+    groups_.back() = false;  // not followed: alive
+    decided_.back() = false;
+  } else if (name == "endif" && !groups_.empty()) {
+    groups_.pop_back();
+    decided_.pop_back();
+  }
+  return std::find(groups_.begin(), groups_.end(), true) != groups_.end();
+}
+
+void PathMacros::read_file(const File& file) {
+  groups_.clear();
+  decided_.clear();
+  bool dead = false;
+  each_line(file.clean, [&](std::string_view line) {
+    if (std::string_view directive = directive_of(line); !directive.empty()) dead = group_is_dead(directive);
+    if (!dead) read_line(line, file.named == Named::kAbsolute);
+  });
+}
+
+void PathMacros::read_line(std::string_view line, bool observable) {
   auto piece = [&](std::string_view word) {
     for (std::string_view function : kFunctions) certain_ |= word == function;
     if (observable) defined_pieces_.emplace(word);
   };
-  while (!rest.empty()) {
-    std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    std::string_view body = trim_left(line);
-    if (observable && (body.find("##") != body.npos || body.find("%:%:") != body.npos)) pastes_ = true;
-    if (body.starts_with('#') || body.starts_with("%:") || body.starts_with("?\?=")) {
-      body = trim_left(body.substr(body[0] == '#' ? 1 : body[0] == '%' ? 2 : 3));
-      if (body.starts_with("define")) {
-        body = trim_left(body.substr(6));
-        add_macro(body);
-        each_identifier(body, piece);
-        continue;
-      }
-      std::string_view operand = body.starts_with("include") ? trim_left(body.substr(7)) : std::string_view("x");
-      if (operand.starts_with('<') || operand.starts_with('"')) continue;
-    }
-    each_identifier(body, piece);
-    if (observable) each_identifier(body, [&](std::string_view word) { used_.emplace(word); });
+  if (observable && (line.find("##") != line.npos || line.find("%:%:") != line.npos)) pastes_ = true;
+  const std::string_view directive = directive_of(line);
+  if (directive.starts_with("define")) {
+    add_macro(trim_left(directive.substr(6)));
+    each_identifier(directive.substr(6), piece);
+    return;
   }
+  if (directive.starts_with("include")) {
+    std::string_view operand = trim_left(directive.substr(7));
+    if (operand.starts_with('<') || operand.starts_with('"')) return;
+  }
+  each_identifier(line, piece);
+  if (observable) each_identifier(line, [&](std::string_view word) { used_.emplace(word); });
 }
 
-bool PathMacros::may_see_path() const {
+bool PathMacros::may_see_path() {
+  forget_undefined();
+  for (const File& file : files_) read_file(file);
+  files_.clear();
   if (certain_) return true;
   Names leading{std::string(kFile)};
   for (bool grown = true; grown;) {

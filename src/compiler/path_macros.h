@@ -17,14 +17,31 @@ class PathMacros {
   // files only contribute macro definitions.
   enum class Named : uint8_t { kAbsolute, kElsewhere };
   void add_file(std::string_view text, Named named);
-  // A macro of the command line, "NAME", "NAME=body" or "NAME(x)=body".
+  // A macro of the command line, "NAME", "NAME=body" or "NAME(x)=body". Before the files: what it defines for good
+  // decides their #ifdef groups (NDEBUG and assert).
   void add_definition(std::string_view definition);
+  void add_undefinition(std::string_view name);  // -U
 
-  bool may_see_path() const;
+  bool may_see_path();
 
  private:
   using Names = std::unordered_set<std::string>;
+  struct File {
+    std::string clean;
+    Named named;
+  };
   void add_macro(std::string_view line);
+  void read_file(const File& file);
+  void read_line(std::string_view line, bool observable);
+  bool group_is_dead(std::string_view directive);
+  void forget_undefined();
+
+  std::vector<File> files_;
+  Names undefined_;
+  bool follows_groups_ = true;  // no file hides lines that look like directives
+  Names defined_;               // by the command line, and undefined or defined anew nowhere
+  std::vector<bool> groups_;    // of the file being read: one for each open #if, true while its lines are dead
+  std::vector<bool> decided_;   // parallel: whether its condition is known
 
   std::unordered_map<std::string, std::vector<std::string>> macros_;  // name → identifiers of its bodies
   Names used_;            // identifiers outside of definitions in observable files

@@ -48,5 +48,29 @@ TEST(PathMacros, a_definition_of_the_command_line_is_followed) {
   EXPECT_TRUE(macros.may_see_path());
 }
 
+TEST(PathMacros, an_assert_that_NDEBUG_turns_off_does_not_count) {
+  const std::string header = "#ifdef NDEBUG\n#define assert(x) ((void)0)\n#else\n" + std::string(kAssert) + "#endif\n";
+  auto sees_with_ndebug = [&](const std::string& project) {
+    PathMacros macros;
+    macros.add_definition("NDEBUG");
+    macros.add_file(header, PathMacros::Named::kElsewhere);
+    macros.add_file(project, PathMacros::Named::kAbsolute);
+    return macros.may_see_path();
+  };
+  EXPECT_FALSE(sees_with_ndebug("void f(int x) { assert(x); }\n"));
+  EXPECT_TRUE(sees_with_ndebug("#undef NDEBUG\n#include <assert.h>\nvoid f(int x) { assert(x); }\n"));
+  EXPECT_TRUE(sees("void f(int x) { assert(x); }\n", header));
+}
+TEST(PathMacros, a_condition_that_is_not_known_keeps_both_groups) {
+  EXPECT_TRUE(sees("#if X\nint a;\n#elif Y\nint b;\n#else\nint n = sizeof(__FILE__);\n#endif\n"));
+}
+TEST(PathMacros, a_half_on_the_command_line_is_a_piece) {
+  PathMacros macros;
+  macros.add_definition("X=__FI");
+  macros.add_file("#define P2(a, b) a##b\n#define P(a, b) P2(a, b)\nint n = sizeof(P(X, LE__));\n",
+                  PathMacros::Named::kAbsolute);
+  EXPECT_TRUE(macros.may_see_path());
+}
+
 }  // namespace
 }  // namespace hpcc

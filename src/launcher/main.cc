@@ -21,7 +21,7 @@ extern char** environ;
 namespace hpcc::launcher {
 namespace {
 
-constexpr int kReplyDeadlineMs = 10000;
+constexpr int kReplyDeadlineMs = 8000;
 
 const char* const kVerbs[] = {"stats", "explain", "inspect", "doctor", "daemon", "help", "version", "config", nullptr};
 
@@ -52,18 +52,23 @@ bool is_hpcc(const char* path, const struct stat& info) {
   return size > 0 && basename_of(Text(target, static_cast<size_t>(size))) == Text("hpcc");
 }
 
-bool is_program(const char* path) {
+bool is_program(const char* path, bool* passed_over) {
   struct stat info;
-  return stat(path, &info) == 0 && S_ISREG(info.st_mode) && access(path, X_OK) == 0 && !is_hpcc(path, info);
+  if (stat(path, &info) != 0 || !S_ISREG(info.st_mode) || access(path, X_OK) != 0) return false;
+  if (!is_hpcc(path, info)) return true;
+  *passed_over = true;
+  return false;
 }
 
 // The compiler as execvp would find it, hpcc's own links passed over.
-bool find_program(const char* name, Path* out) {
+// `passed_over`: a link to hpcc stood before it. The driver looks itself up by argv[0] and must not find that link.
+bool find_program(const char* name, Path* out, bool* passed_over) {
   struct stat info;
   if (strchr(name, '/') && !(stat(name, &info) == 0 && is_hpcc(name, info))) {
     *out += name;
     return !out->bad;
   }
+  *passed_over = strchr(name, '/') != nullptr;
   name = basename_of(name).data;  // a link to hpcc named with its directory stands for the compiler of that name
   const char* path = getenv("PATH");
   if (!path) path = "/bin:/usr/bin";
@@ -74,7 +79,7 @@ bool find_program(const char* name, Path* out) {
     candidate += size ? Text(at, size) : Text(".");
     candidate += "/";
     candidate += name;
-    if (!candidate.bad && is_program(candidate.c_str())) {
+    if (!candidate.bad && is_program(candidate.c_str(), passed_over)) {
       *out = candidate;
       return true;
     }
@@ -177,11 +182,13 @@ bool is_complete_done(Buffer& reply) {
 }
 
 int compile(char** argv) {
-  Path driver;
-  if (!find_program(argv[0], &driver)) {
+  static Path driver;  // argv[0] may point into it
+  bool passed_over = false;
+  if (!find_program(argv[0], &driver, &passed_over)) {
     fprintf(stderr, "hpcc: %s: command not found\n", argv[0]);
     return 127;
   }
+  if (passed_over) argv[0] = driver.text;
   if (env_flag("HPCC_DISABLE")) become(driver.c_str(), argv);
   Places places;
   Buffer request(frame::kMaxLength), reply(frame::kMaxLength);
@@ -199,7 +206,7 @@ int compile(char** argv) {
     without_engine(driver.c_str(), argv);
   }
   if (type == frame::Type::kDone && is_complete_done(reply)) finish_done(reply);
-  if (type == frame::Type::kRun) return run_compiler(driver.c_str(), argv, engine, reply);
+  if (type == frame::Type::kRun) return run_compiler(driver.c_str(), argv, engine, reply, places);
   close(engine);
   become(driver.c_str(), argv);
 }

@@ -26,7 +26,7 @@ namespace hpcc::launcher {
 namespace {
 
 constexpr size_t kCaptureLimit = 16u << 20;
-constexpr int kStoreDeadlineMs = 60000;
+constexpr int kStoreDeadlineMs = 20000;
 
 volatile sig_atomic_t g_child = 0;  // signal handlers have no other way to know it
 
@@ -189,7 +189,7 @@ int watch(Child& child, Tracer& tracer, Outputs& outputs) {
   return status;
 }
 
-void report(int engine, Tracer& tracer, const Child& child, const Plan& plan, int code, uint64_t started, uint64_t wall,
+bool report(int engine, Tracer& tracer, const Child& child, const Plan& plan, int code, uint64_t started, uint64_t wall,
             Buffer& out, Buffer& err) {
   tracer.flush();
   uint32_t flags = tracer.finish_flags();
@@ -205,16 +205,16 @@ void report(int engine, Tracer& tracer, const Child& child, const Plan& plan, in
   uint32_t sizes[2] = {static_cast<uint32_t>(out.size()), static_cast<uint32_t>(err.size())};
   bool ok = payload.append(head, writer.size) && payload.append(&sizes[0], 4) && payload.append(out.data(), sizes[0]) &&
             payload.append(&sizes[1], 4) && payload.append(err.data(), sizes[1]);
-  if (!ok || !send_frame(engine, frame::Type::kFinish, payload.data(), payload.size())) return;
+  if (!ok || !send_frame(engine, frame::Type::kFinish, payload.data(), payload.size())) return true;
   // The engine copies the outputs now: build systems edit them at once. A failure is answered as soon as it is counted.
   frame::Type type;
   Buffer reply(4096);
-  receive_frame(engine, &type, &reply, kStoreDeadlineMs);
+  return receive_frame(engine, &type, &reply, kStoreDeadlineMs) != 0;
 }
 
 }  // namespace
 
-int run_compiler(const char* driver, char** argv, int engine, Buffer& reply) {
+int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, const Places& places) {
   Plan plan;
   Child child;
   if (!decode_plan(reply, argv, &plan)) {
@@ -234,7 +234,8 @@ int run_compiler(const char* driver, char** argv, int engine, Buffer& reply) {
   g_child = 0;
   outputs.drain();
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  report(engine, tracer, child, plan, code, started, clock_ns(CLOCK_MONOTONIC) - ticks, out, err);
+  const bool answered = report(engine, tracer, child, plan, code, started, clock_ns(CLOCK_MONOTONIC) - ticks, out, err);
+  if (!answered) abandon_daemon(places);
   close(engine);
   if (WIFSIGNALED(status)) {
     signal(WTERMSIG(status), SIG_DFL);

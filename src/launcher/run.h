@@ -1,12 +1,12 @@
 // RUN: the launcher forks the compiler, traces and captures it as the engine asked, and reports back.
 #pragma once
 
-#include "launcher/sys.h"
+#include "launcher/engine_link.h"
 
 namespace hpcc::launcher {
 
 // `reply` is the payload of a kRun frame. Returns the exit code for this process; dies of the compiler's signal if the
 // compiler did. Closes `engine`.
-int run_compiler(const char* driver, char** argv, int engine, Buffer& reply);
+int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, const Places& places);
 
 }  // namespace hpcc::launcher

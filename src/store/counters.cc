@@ -133,9 +133,13 @@ void Counters::count(Counter counter, uint64_t n) {
 }
 
 void Counters::count_bypass(Bypass reason) {
+  count(Counter::kBypass, 1);
+  count_reason(reason);
+}
+
+void Counters::count_reason(Bypass reason) {
   const size_t index = static_cast<size_t>(reason);
   if (index >= static_cast<size_t>(Bypass::kCount)) return;
-  count(Counter::kBypass, 1);
   add(kTotalsAt + kBypassOffset + index, kBuildAt + kBypassOffset + index, 1);
 }
 

@@ -28,6 +28,7 @@ class Counters {
 
   void count(Counter counter, uint64_t n);
   void count_bypass(Bypass reason);
+  void count_reason(Bypass reason);
   CounterValues totals();
   CounterValues last_build();
   void zero();

@@ -65,6 +65,7 @@ class DiskStore final : public Store {
 
   void count(Counter counter, uint64_t n) override { counters_.count(counter, n); }
   void count_bypass(Bypass reason) override { counters_.count_bypass(reason); }
+  void count_reason(Bypass reason) override { counters_.count_reason(reason); }
   CounterValues totals() override { return counters_.totals(); }
   CounterValues last_build() override { return counters_.last_build(); }
   void zero_counters() override { counters_.zero(); }

@@ -114,7 +114,7 @@ class Store {
   virtual void count(Counter counter, uint64_t n = 1) = 0;
   virtual void count_bypass(Bypass reason) = 0;  // adds to kBypass and to the reason
   // Adds to the reason only: a compile that was not stored.
-  virtual void count_reason(Bypass) {}
+  virtual void count_reason(Bypass reason) = 0;
   virtual CounterValues totals() = 0;
   virtual CounterValues last_build() = 0;
   virtual void zero_counters() = 0;
