@@ -243,7 +243,8 @@ Complaints check_file(const Layers& layers, const std::string& path, const std::
   auto add = [&](const Complaints& more) { out.insert(out.end(), more.begin(), more.end()); };
   bool cxx = is_cxx(path);
   add(check_banned(kBannedText, text));
-  add(check_lines(text, path.ends_with(".md") || is_table(path) ? 100000 : path.ends_with(".py") ? kPythonColumns : kColumns));
+  const bool prose = path.ends_with(".md") || is_table(path);
+  add(check_lines(text, prose ? 100000 : path.ends_with(".py") ? kPythonColumns : kColumns));
   if (!path.ends_with(".md") && !is_table(path)) add(check_size(text));
   if (!cxx) return out;
   add(check_banned(kBannedCode, code_only(text)));

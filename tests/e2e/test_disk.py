@@ -108,7 +108,9 @@ def damage(t, how, rounds):
         by_kind = {}
         for f in files:
             rel = os.path.relpath(f, t.hpcc_dir)
-            by_kind.setdefault((rel.split(os.sep)[0], rel.split(os.sep)[1] if os.sep in rel and len(rel.split(os.sep)) > 2 else os.path.basename(rel)), []).append(f)
+            parts = rel.split(os.sep)
+            inner = parts[1] if len(parts) > 2 else os.path.basename(rel)
+            by_kind.setdefault((parts[0], inner), []).append(f)
         kind = sorted(by_kind)[i % len(by_kind)]
         kinds.add("/".join(kind))
         for victim in by_kind[kind]:
