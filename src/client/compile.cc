@@ -156,7 +156,7 @@ std::optional<Answer> Compile::serve(const Engine::Loaded& entry) {
   if (!bytes.ok()) {
     log("entry cannot be served: " + bytes.error().to_string());
     if (bytes.error().code == Code::kCorrupt || bytes.error().code == Code::kNotFound) {
-      store.count(Counter::kMissBlob);
+      blob_lost_ = true;
       (void)store.remove(key_, entry.sequence).ok();
       engine_.forget(key_, place_);
     }
@@ -190,8 +190,13 @@ Answer Compile::bypass(const BypassReason& reason) {
 Answer Compile::run_traced(bool had_entries) {
   Store& store = engine_.store();
   const bool recache = (request_.flags & frame::kRecache) != 0;
-  store.count(recache ? Counter::kMissRecache : had_entries ? Counter::kMissInputs : Counter::kMissNoKey);
-  why_ = recache ? "HPCC_RECACHE was set" : why_missed(had_entries);
+  store.count(recache       ? Counter::kMissRecache
+              : blob_lost_  ? Counter::kMissBlob
+              : had_entries ? Counter::kMissInputs
+                            : Counter::kMissNoKey);
+  why_ = recache      ? "HPCC_RECACHE was set"
+         : blob_lost_ ? "the entry matched, but a stored output was gone or corrupt"
+                      : why_missed(had_entries);
   log("miss " + key_.hex() + " " + why_);
   std::vector<std::string> prefix;
   if (place_.logical_root) prefix.push_back("-ffile-prefix-map=" + place_.root + "=" + std::string(kLogicalRoot));
@@ -321,8 +326,9 @@ std::string Compile::store_result(const Finish& finish, Observed& observed) {
 
 std::string Compile::not_stored(Bypass reason, const std::string& detail) {
   engine_.store().count(Counter::kNotStored);
+  if (reason == Bypass::kStoreError) engine_.store().count(Counter::kError);
   const std::string outcome = "not stored: " + std::string(bypass_name(reason)) + " (" + detail + ")";
-  note_not_stored(engine_.store(), reason);
+  engine_.store().count_reason(reason);
   write_history(outcome, why_);
   log(outcome);
   return outcome;
@@ -346,7 +352,7 @@ std::string Compile::record_link(const Finish& finish) {
 
 void Compile::write_history(const std::string& outcome, const std::string& why) {
   HistoryRecord record;
-  record.when_s = static_cast<uint64_t>(realtime_ns() / 1000000000);
+  record.when_ns = realtime_ns();
   record.outcome = outcome;
   record.why = why;
   record.object = history_name_;

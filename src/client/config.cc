@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 
@@ -48,19 +49,25 @@ bool exists(const std::string& path) {
 
 std::optional<uint64_t> parse_size(std::string_view given) {
   const std::string text(given);
+  if (text.empty() || text.find_first_not_of("0123456789.") == 0) return std::nullopt;
   char* end = nullptr;
   errno = 0;
-  double value = strtod(text.c_str(), &end);
-  if (end == text.c_str() || errno != 0 || !(value > 0)) return std::nullopt;
-  static constexpr std::string_view kUnits = "KMGT";
-  if (size_t unit = *end ? kUnits.find(static_cast<char>(*end & ~0x20)) : kUnits.npos; unit != kUnits.npos) {
-    for (size_t i = 0; i <= unit; ++i) value *= 1024;
-    ++end;
-    if (*end == 'i') ++end;
+  double value = strtod(text.substr(0, text.find_first_not_of("0123456789.")).c_str(), &end);
+  if (errno != 0 || *end != 0) return std::nullopt;
+  std::string unit = text.substr(std::min(text.size(), text.find_first_not_of("0123456789.")));
+  static constexpr std::string_view kUnits[] = {"B", "K", "M", "G", "T"};
+  if (unit.empty()) unit = "G";
+  const char letter = static_cast<char>(unit[0] & ~0x20);
+  for (size_t power = 0; power < 5; ++power) {
+    if (kUnits[power][0] != letter) continue;
+    const std::string_view rest = std::string_view(unit).substr(1);
+    if (!rest.empty() && (power == 0 || (rest != "i" && rest != "iB" && rest != "B" && rest != "ib")))
+      return std::nullopt;
+    for (size_t i = 0; i < power; ++i) value *= 1024;
+    const bool too_small = value != 0 && value < 1 << 20;
+    return value > 1e18 || too_small ? std::nullopt : std::optional<uint64_t>(static_cast<uint64_t>(value));
   }
-  if (*end == 'B' || *end == 'b') ++end;
-  if (*end != 0 || value > 1e18) return std::nullopt;
-  return static_cast<uint64_t>(value);
+  return std::nullopt;
 }
 
 Result<Config> decode_config(std::string_view text, const std::string& name) {
@@ -84,6 +91,9 @@ Result<Config> decode_config(std::string_view text, const std::string& name) {
 Result<ProjectFile> decode_project_file(std::string_view text, const std::string& name) {
   TRY_ASSIGN(toml::table table, parse(text, name));
   ProjectFile project;
+  for (const auto& [key, node] : table) {
+    if (key != "image") return at(name, node, "unknown setting " + std::string(key.str()));
+  }
   if (const toml::node* image = table.get("image")) {
     project.image = image->value_or(std::string());
     if (!project.image.starts_with("sha256:")) return at(name, *image, "image wants a digest such as \"sha256:...\"");

@@ -32,7 +32,7 @@ struct ProjectFile {
 };
 Result<ProjectFile> decode_project_file(std::string_view text, const std::string& name);
 
-// "10G", "500M", "1.5GiB", "1000000": powers of 1024 for K, M, G, T.
+// "10G", "500M", "1.5GiB", "5" (GiB, as for ccache), "0" (no limit), "2000000B": powers of 1024. Nothing below 1 MiB.
 std::optional<uint64_t> parse_size(std::string_view text);
 
 }  // namespace hpcc

@@ -8,7 +8,12 @@ namespace {
 TEST(Config, sizes_are_powers_of_1024) {
   EXPECT_EQ(parse_size("5G"), uint64_t{5} << 30);
   EXPECT_EQ(parse_size("1.5MiB"), uint64_t{3} << 19);
-  EXPECT_EQ(parse_size("7"), uint64_t{7});
+  EXPECT_EQ(parse_size("7"), uint64_t{7} << 30);
+  EXPECT_EQ(parse_size("0"), uint64_t{0});
+  EXPECT_EQ(parse_size("2000000B"), uint64_t{2000000});
+  EXPECT_FALSE(parse_size("5B"));
+  EXPECT_FALSE(parse_size("0x10"));
+  EXPECT_FALSE(parse_size("1..5G"));
   EXPECT_FALSE(parse_size("-1G"));
   EXPECT_FALSE(parse_size("5X"));
   EXPECT_FALSE(parse_size(""));

@@ -110,6 +110,7 @@ class Compile {
   ParseResult parsed_;
   Invocation* invocation_ = nullptr;
   BypassReason link_;
+  bool blob_lost_ = false;  // an entry matched, but could not be served
   Place place_;
   EnvKey env_;
   std::string key_text_, why_, history_name_;

@@ -20,7 +20,7 @@ void put_string(std::string* out, std::string_view text) {
 
 std::string encode_history(const HistoryRecord& record) {
   std::string out(1, '\1');
-  out.append(reinterpret_cast<const char*>(&record.when_s), sizeof record.when_s);
+  out.append(reinterpret_cast<const char*>(&record.when_ns), sizeof record.when_ns);
   for (const std::string* text : {&record.outcome, &record.why, &record.object, &record.key_text})
     put_string(&out, *text);
   return out;
@@ -30,7 +30,7 @@ Result<HistoryRecord> decode_history(std::string_view bytes) {
   frame::Reader in{bytes.data(), bytes.size()};
   HistoryRecord record;
   bool ok = in.u8() == 1;
-  record.when_s = in.u64();
+  record.when_ns = static_cast<int64_t>(in.u64());
   for (std::string* text : {&record.outcome, &record.why, &record.object, &record.key_text}) {
     uint32_t size = 0;
     const char* data = in.string(&size);
@@ -58,7 +58,7 @@ std::string source_history_name(std::string_view cwd, std::string_view source) {
 
 void note_bypass(Store& store, const Request& request, const std::string& detail) {
   HistoryRecord record;
-  record.when_s = static_cast<uint64_t>(realtime_ns() / 1000000000);
+  record.when_ns = realtime_ns();
   record.outcome = "bypass " + detail;
   size_t named = 0;
   for (size_t i = 1; i < request.argv.size() && named < kNamedFiles; ++i) {
@@ -68,7 +68,5 @@ void note_bypass(Store& store, const Request& request, const std::string& detail
     ++named;
   }
 }
-
-void note_not_stored(Store& store, Bypass reason) { store.count_reason(reason); }
 
 }  // namespace hpcc

@@ -12,7 +12,7 @@
 namespace hpcc {
 
 struct HistoryRecord {
-  uint64_t when_s = 0;
+  int64_t when_ns = 0;
   std::string outcome;   // "stored", "failed", "not stored: <reason> (<detail>)", "bypass <reason> <detail>"
   std::string why;       // why it was no hit, one sentence per line
   std::string object;    // absolute path of the output
@@ -28,7 +28,5 @@ std::string source_history_name(std::string_view cwd, std::string_view source);
 
 // A command that was not cached: kept under each file it names.
 void note_bypass(Store& store, const Request& request, const std::string& detail);
-// A compile that was not stored counts among the reasons, but is a compile, not a bypass.
-void note_not_stored(Store& store, Bypass reason);
 
 }  // namespace hpcc

@@ -214,7 +214,7 @@ Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& in
     if (!written.ok()) return fail(written.error());
     bytes += stored.size_bytes;
   }
-  // Outputs the entry does not have (an optional .dwo) must not stay from an earlier compile; the object comes last.
+  // In the order of the command's declared outputs: the object comes last.
   for (size_t i = 0; i < made.size(); ++i) {
     if (rename(made[i].temp.c_str(), made[i].final.c_str()) == 0) continue;
     Error error = errno_error("rename onto " + made[i].final);

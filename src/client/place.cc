@@ -40,8 +40,14 @@ Place find_place(const Request& request, const std::string& source) {
     }
     if (place.root.empty() && (has_entry(at, ".git") || has_entry(at, ".hg") || has_entry(at, ".svn"))) place.root = at;
   }
+  const std::string source_dir(directory_of(lexically_normal(join_path(request.cwd, source))));
+  for (std::string at = source_dir; at != "/"; at = directory_of(at)) {
+    if (!has_project_file(at)) continue;
+    place.root = at;
+    place.logical_root = true;
+    return place;
+  }
   if (place.root.empty()) {
-    std::string source_dir(directory_of(lexically_normal(join_path(request.cwd, source))));
     place.root = shared_directory(request.cwd, source_dir);
     if (place.root == "/") place.root = request.cwd;
   }

@@ -14,8 +14,8 @@ namespace hpcc {
 inline constexpr std::string_view kLogicalRoot = "/hpcc/w";
 inline constexpr std::string_view kProjectFile = ".hpcc";
 
-// Root: the nearest directory at or above cwd with a .hpcc file, else with version control, else the deepest directory
-// that holds both cwd and the source.
+// Root: the nearest directory at or above cwd, or else the source, with a .hpcc file; else of cwd with version control,
+// else the deepest directory that holds both cwd and the source.
 Place find_place(const Request& request, const std::string& source);
 
 // A traced path (absolute, or relative to cwd) as a Manifest stores it, and back.

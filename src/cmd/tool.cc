@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -13,29 +14,39 @@ namespace hpcc {
 namespace {
 
 constexpr Verb kTable[] = {
-    {"stats", "stats [--json]", "hits, misses by cause, bypasses by reason, time saved, size", tool_stats},
-    {"-s", nullptr, nullptr, tool_stats},
-    {"explain", "explain FILE", "why a source or output was compiled and not a hit", tool_explain},
-    {"inspect", "inspect HASH", "a key, manifest, result or blob by (a prefix of) its digest", tool_inspect},
-    {"doctor", "doctor", "check this machine's setup; debugger settings of this project", tool_doctor},
-    {"daemon", "daemon start|stop|status", "the background process", tool_daemon},
-    {"-z", "-z", "zero the counters", tool_zero},
-    {"-C", "-C", "clear the cache", tool_clear},
-    {"-c", "-c", "clean up: down to the size limit, orphans removed", tool_cleanup},
-    {"-M", "-M SIZE", "set the size limit (default 10 GiB)", tool_max_size},
-    {"-p", "-p", "print the configuration", tool_config},
-    {"config", nullptr, nullptr, tool_config},
-    {"compile", nullptr, nullptr, tool_compile},
+    {"stats", "stats [--json]", "hits, misses by cause, bypasses by reason, time saved, size", 1, tool_stats},
+    {"-s", nullptr, nullptr, 1, tool_stats},
+    {"explain", "explain FILE", "why a source or output was compiled and not a hit", 1, tool_explain},
+    {"inspect", "inspect HASH", "a key, manifest, result or blob by (a prefix of) its digest", 1, tool_inspect},
+    {"doctor", "doctor", "check this machine's setup; debugger settings of this project", 0, tool_doctor},
+    {"daemon", "daemon start|stop|status", "the background process", 1, tool_daemon},
+    {"-z", "-z", "zero the counters", 0, tool_zero},
+    {"-C", "-C", "clear the cache", 0, tool_clear},
+    {"-c", "-c", "clean up: down to the size limit, orphans removed", 0, tool_cleanup},
+    {"-M", "-M SIZE", "set the size limit (default 10 GiB)", 1, tool_max_size},
+    {"-p", "-p", "print the configuration", 0, tool_config},
+    {"config", nullptr, nullptr, 0, tool_config},
+    {"compile", nullptr, nullptr, 6, tool_compile},
 };
 
 int help(FILE* out) {
   fprintf(out,
           "usage: hpcc COMPILER ARG...        compile through the cache\n"
+          "       hpcc wrap COMPILER ARG...   the same\n"
           "       hpcc NAME=VALUE... COMPILER ARG...\n\ncommands:\n");
   for (const Verb& verb : kTable) {
     if (verb.usage) fprintf(out, "  hpcc %-28s %s\n", verb.usage, verb.summary);
   }
   return out == stdout ? 0 : 2;
+}
+
+// No verb acts on a command line it does not understand: asking for help must never clear a cache.
+int run(const Verb& verb, const Words& arguments) {
+  const bool wants_help = std::find(arguments.begin(), arguments.end(), "--help") != arguments.end();
+  if (!wants_help && arguments.size() <= verb.max_arguments) return verb.run(arguments);
+  FILE* out = wants_help ? stdout : stderr;
+  fprintf(out, "usage: hpcc %s\n\n%s\n", verb.usage ? verb.usage : verb.name, verb.summary ? verb.summary : "");
+  return wants_help ? 0 : 2;
 }
 
 }  // namespace
@@ -49,7 +60,7 @@ int tool_main(int argc, char** argv) {
   }
   if (name == "--help" || name == "help" || name == "-h") return help(stdout);
   for (const Verb& verb : kTable) {
-    if (name == verb.name) return verb.run({argv + 2, argv + argc});
+    if (name == verb.name) return run(verb, {argv + 2, argv + argc});
   }
   fprintf(stderr, "hpcc: unknown command %s\n", argv[1]);
   return help(stderr);

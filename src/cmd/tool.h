@@ -16,6 +16,7 @@ struct Verb {
   const char* name;
   const char* usage;  // nullptr: an alias or internal, not listed
   const char* summary;
+  size_t max_arguments;  // more are a mistake, told with the usage
   int (*run)(const Words& arguments);
 };
 

@@ -35,11 +35,20 @@ int tool_cleanup(const Words&) {
 int tool_max_size(const Words& arguments) {
   const std::optional<uint64_t> bytes = arguments.size() == 1 ? parse_size(arguments[0]) : std::nullopt;
   if (!bytes) {
-    puts("usage: hpcc -M SIZE\n\nSets the size limit of the cache: 5G, 500M, 1.5GiB. The default is 10 GiB.");
-    return arguments.size() == 1 && arguments[0] == "--help" ? 0 : 2;
+    fprintf(stderr,
+            "usage: hpcc -M SIZE\n\nSets the size limit of the cache: 5G (or 5), 500M, 1.5GiB, 0 for none. The default "
+            "is 10 GiB.\n");
+    return 2;
   }
   std::unique_ptr<Store> store = open_store();
   if (!store) return 1;
+  if (Result<std::string> dir = state_directory(); dir.ok()) {
+    Result<Config> config = load_config(*dir);
+    if (config.ok() && config->max_size_bytes) {
+      fprintf(stderr, "hpcc: the limit is set by max_size in %s: change it there\n", config_path(*dir).c_str());
+      return 1;
+    }
+  }
   Status set = store->set_max_size(*bytes);
   if (set.ok()) set = store->evict();
   return report(set, ("maximum size is " + std::to_string(*bytes) + " bytes").c_str());

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/fs.h"
+#include "client/config.h"
 #include "client/place.h"
 #include "cmd/tool.h"
 #include "launcher/engine_link.h"
@@ -25,15 +26,21 @@ bool can_trace() {
   return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
-void print_debugger_settings() {
+int check_project() {
   char here[4096];
-  if (!getcwd(here, sizeof here)) return;
+  if (!getcwd(here, sizeof here)) return 0;
   Request request;
   request.cwd = here;
   Place place = find_place(request, "x.c");
   if (!place.logical_root) {
     printf("-     %-18s no .hpcc file at or above this directory: objects are the plain compiler's\n", "project");
-    return;
+    return 0;
+  }
+  const std::string path = join_path(place.root, kProjectFile);
+  Result<std::string> text = read_file(path, 1u << 20);
+  if (!text.ok()) return line(false, "project", text.error().to_string());
+  if (Result<ProjectFile> project = decode_project_file(*text, path); !project.ok()) {
+    return line(false, "project", project.error().message);
   }
   printf("ok    %-18s %s is %.*s in debug information; debuggers find the sources by\n", "project", place.root.c_str(),
          static_cast<int>(kLogicalRoot.size()), kLogicalRoot.data());
@@ -41,6 +48,7 @@ void print_debugger_settings() {
          kLogicalRoot.data(), place.root.c_str());
   printf("      %-18s lldb: settings set target.source-map %.*s %s\n", "", static_cast<int>(kLogicalRoot.size()),
          kLogicalRoot.data(), place.root.c_str());
+  return 0;
 }
 
 }  // namespace
@@ -59,6 +67,12 @@ int tool_doctor(const Words& arguments) {
   if (!dir.ok()) return 1;
   Result<std::unique_ptr<Store>> store = Store::open(*dir);
   failed += line(store.ok(), "store", store.ok() ? "opens" : store.error().to_string());
+  const std::string config = config_path(*dir);
+  const Result<Config> loaded = load_config(*dir);
+  failed += line(loaded.ok(), "configuration",
+                 !loaded.ok()     ? loaded.error().message
+                 : config.empty() ? "none"
+                                  : config);
   struct stat info;
   const std::string fs_note =
       is_local_filesystem(*dir) ? "local" : "network or unknown: the index is kept on this machine";
@@ -71,9 +85,8 @@ int tool_doctor(const Words& arguments) {
   Fd fd(placed ? launcher::connect_daemon(places) : -1);
   failed +=
       line(static_cast<bool>(fd), "daemon", fd ? "answers" : "cannot be started; each compile runs its own engine");
-  failed += line(can_trace(), "tracer",
-                 can_trace() ? "seccomp user notification" : "needs Linux 5.5: compiles are not stored");
-  print_debugger_settings();
+  line(true, "tracer", can_trace() ? "seccomp user notification" : "no seccomp listener (Linux 5.5): ptrace is tried");
+  failed += check_project();
   return failed == 0 ? 0 : 1;
 }
 

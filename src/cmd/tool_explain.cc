@@ -26,16 +26,27 @@ int tool_explain(const Words& arguments) {
   if (!store) return 1;
   const std::string path = lexically_normal(join_path(here, arguments[0]));
   std::optional<HistoryRecord> record = read_history(*store, path);
-  if (!record) record = read_history(*store, source_history_name(here, arguments[0]));
-  if (!record) {
+  std::optional<HistoryRecord> of_source = read_history(*store, source_history_name(here, arguments[0]));
+  if (of_source && (!record || of_source->when_ns > record->when_ns)) record = of_source;
+  const std::string object = record && !record->object.empty() ? record->object : path;
+  std::optional<std::string> hit = store->history("hit:" + object);
+  const int64_t hit_ns = hit ? strtoll(hit->c_str(), nullptr, 10) : 0;
+  if (std::optional<std::string> link = store->history("link:" + path); link && !record) {
+    printf("links are not cached; what went in and came out:\n%s", link->c_str());
+    return 0;
+  }
+  if (!record && hit_ns == 0) {
     printf("%s: hpcc knows no compile of it\n", path.c_str());
     return 1;
   }
-  if (!record->object.empty()) printf("output   %s\n", record->object.c_str());
+  printf("output   %s\n", object.c_str());
+  if (!record) {
+    puts("outcome  hit (stored by a compile of another checkout or output)");
+    return 0;
+  }
+  if (hit_ns > record->when_ns) puts("now      hit");
   printf("outcome  %s\n", record->outcome.c_str());
   if (!record->key_text.empty()) printf("key      %s\n", DirectKey::of(record->key_text).hex().c_str());
-  std::optional<std::string> hit = store->history("hit:" + record->object);
-  if (hit && strtoull(hit->c_str(), nullptr, 10) / 1000000000 >= record->when_s) puts("since    hit");
   if (!record->why.empty()) {
     puts("why it was compiled:");
     std::string_view why = record->why;

@@ -95,13 +95,12 @@ bool find_program(const char* name, Path* out, bool* passed_over) {
   _exit(error == ENOENT ? 127 : 126);
 }
 
-[[noreturn]] void become_tool(int argc, char** argv) {
+[[noreturn]] void become_tool(char** argv) {
   Path tool;
   if (!sibling("hpcc-tool", &tool)) {
     fprintf(stderr, "hpcc: cannot tell where hpcc is installed (no /proc): run hpcc-tool directly\n");
     _exit(126);
   }
-  (void)argc;
   become(tool.c_str(), argv);
 }
 
@@ -232,9 +231,13 @@ int main_of_hpcc(int argc, char** argv) {
       break;
     }
   }
+  if (at >= argc && at > 1) {
+    fprintf(stderr, "hpcc: no compiler given (see hpcc --help)\n");
+    return 2;
+  }
   if (at >= argc || (!wrapped && is_verb(argv[at]))) {
     argv[at - 1] = argv[0];
-    become_tool(argc - at + 1, argv + at - 1);
+    become_tool(argv + at - 1);
   }
   return compile(argv + at);
 }
