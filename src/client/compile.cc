@@ -50,6 +50,11 @@ bool redefines_time_macros(const Invocation& invocation) {
   return fixed == 7;
 }
 
+// Such a name means another file to each process (/proc/self, /dev/stdin).
+bool is_kernel_path(std::string_view path) {
+  return path.starts_with("/proc/") || path.starts_with("/sys/") || (path.starts_with("/dev/") && path != "/dev/null");
+}
+
 bool names_clang(std::string_view name) { return name.find("clang") != std::string_view::npos; }
 
 }  // namespace
@@ -84,6 +89,11 @@ std::optional<BypassReason> Compile::prepare() {
   env_ = std::get<EnvKey>(std::move(env));
   place_ = find_place(request_, invocation_->source);
   if (std::optional<BypassReason> reason = project_problem()) return reason;
+  for (const KeyArg& arg : invocation_->key_args) {
+    if (arg.role == KeyRole::kPath && is_kernel_path(arg.value)) {
+      return BypassReason{Bypass::kVolatileInput, arg.value, {}, {}};
+    }
+  }
   std::string offender;
   if (!outputs_are_ordinary(*invocation_, place_, &offender))
     return BypassReason{Bypass::kOutputSpecial, offender, {}, {}};
@@ -152,7 +162,7 @@ std::optional<Answer> Compile::try_hit(bool* had_entries) {
 
 std::optional<Answer> Compile::serve(const Engine::Loaded& entry) {
   Store& store = engine_.store();
-  Result<uint64_t> bytes = place_outputs(entry.result, *invocation_, place_, request_.umask, store);
+  Result<uint64_t> bytes = place_outputs(entry.result, *invocation_, place_, request_.umask, store, caller_waits_);
   if (!bytes.ok()) {
     log("entry cannot be served: " + bytes.error().to_string());
     if (bytes.error().code == Code::kCorrupt || bytes.error().code == Code::kNotFound) {
@@ -303,7 +313,8 @@ bool Compile::bound_by_path(const Observed& observed) const {
 
 std::string Compile::store_result(const Finish& finish, Observed& observed) {
   Store& store = engine_.store();
-  Collected collected = collect_outputs(*invocation_, place_, finish.stdout_text, finish.stderr_text, store);
+  Collected collected =
+      collect_outputs(*invocation_, place_, observed.written_outputs, finish.stdout_text, finish.stderr_text, store);
   if (collected.problem != Bypass::kNone) return not_stored(collected.problem, collected.detail);
   // The source was hashed before the run for the key; it must be what the compiler read.
   const std::string source = join_path(request_.cwd, invocation_->source);
@@ -364,9 +375,12 @@ void Compile::write_history(const std::string& outcome, const std::string& why) 
 void Compile::log(const std::string& text) {
   std::optional<std::string_view> file = find_env(request_.env, "HPCC_LOG");
   if (!file || file->empty()) return;
-  Fd fd(open(join_path(request_.cwd, *file).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  Fd fd(open(join_path(request_.cwd, *file).c_str(),
+             O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
+  struct stat info;
+  if (!fd || fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != geteuid()) return;
   std::string object = invocation_ ? history_name_ : request_.argv[0];
-  if (fd) (void)write_fd(fd.get(), object + ": " + text + "\n", std::string(*file)).ok();
+  (void)write_fd(fd.get(), object + ": " + text + "\n", std::string(*file)).ok();
 }
 
 }  // namespace hpcc

@@ -4,6 +4,7 @@
 // Thread rule: Engine may be used from any thread; one Compile from one thread at a time.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -79,7 +80,9 @@ class Engine {
 
 class Compile {
  public:
-  Compile(Engine& engine, Request request) : engine_(engine), request_(std::move(request)) {}
+  // `caller_waits` tells whether the launcher is still there: a hit must not overwrite what a later command wrote.
+  Compile(Engine& engine, Request request, std::function<bool()> caller_waits)
+      : engine_(engine), request_(std::move(request)), caller_waits_(std::move(caller_waits)) {}
 
   Answer begin();
   Status events(std::string_view payload) { return decode_events(payload, &events_); }
@@ -106,6 +109,7 @@ class Compile {
 
   Engine& engine_;
   Request request_;
+  std::function<bool()> caller_waits_;
   int64_t begun_ns_ = 0;
   ParseResult parsed_;
   Invocation* invocation_ = nullptr;

@@ -24,27 +24,25 @@ using frame::State;
 enum class Volatile : uint8_t { kNo, kIgnore, kRefuse };
 
 // Files whose content is made up by the kernel. The ignored ones steer buffer sizes and thread counts, never an object.
-Volatile volatile_kind(std::string_view path) {
-  static constexpr std::string_view kIgnored[] = {
-      "/dev/null",         "/dev/tty",          "/proc/self/exe",       "/proc/self/cwd",
-      "/proc/self/maps",   "/proc/meminfo",     "/proc/stat",           "/proc/cpuinfo",
-      "/proc/self/status", "/proc/self/stat",   "/proc/loadavg",        "/proc/sys/vm/overcommit_memory",
-      "/proc/filesystems", "/proc/self/cgroup", "/proc/self/mountinfo", "/proc/self/fd",
-      "/dev/urandom",      "/dev/random",       "/proc/self/task"};
-  if (!path.starts_with("/proc") && !path.starts_with("/sys") && !path.starts_with("/dev")) return Volatile::kNo;
-  for (std::string_view ignored : kIgnored) {
+Volatile volatile_kind(std::string_view path, Op op) {
+  static constexpr std::string_view kRead[] = {
+      "/dev/null",         "/dev/tty",          "/dev/urandom",        "/dev/random",
+      "/proc/self/maps",   "/proc/meminfo",     "/proc/stat",          "/proc/sys/vm/overcommit_memory",
+      "/proc/filesystems", "/proc/self/cgroup", "/proc/self/mountinfo"};
+  static constexpr std::string_view kTrees[] = {"/sys/devices/system/cpu", "/sys/fs/cgroup",
+                                                "/sys/kernel/mm/transparent_hugepage"};
+  const bool kernel = path.starts_with("/proc/") || path.starts_with("/sys/") || path.starts_with("/dev/");
+  if (path == "/proc" || path == "/sys" || path == "/dev") return Volatile::kIgnore;
+  if (!kernel || path == "/dev/shm" || path.starts_with("/dev/shm/")) return Volatile::kNo;
+  for (std::string_view ignored : kRead) {
     if (path == ignored) return Volatile::kIgnore;
   }
-  if (path == "/dev/shm" || path.starts_with("/dev/shm/")) return Volatile::kNo;
-  if (path == "/proc" || path == "/sys" || path == "/dev") return Volatile::kIgnore;
-  if (path.starts_with("/sys/devices/system/cpu") || path.starts_with("/sys/fs/cgroup") ||
-      path.starts_with("/proc/self/fd/") || path.starts_with("/sys/kernel/mm/transparent_hugepage")) {
-    return Volatile::kIgnore;
+  for (std::string_view tree : kTrees) {
+    if (path.starts_with(tree)) return Volatile::kIgnore;
   }
-  for (std::string_view tree : {"/proc/", "/sys/", "/dev/"}) {
-    if (path.starts_with(tree)) return Volatile::kRefuse;
-  }
-  return Volatile::kNo;
+  // Names of the process's own descriptors and program may be looked at, but what is behind them may not be read.
+  const bool reads = op == Op::kRead || op == Op::kExec || op == Op::kList;
+  return path.starts_with("/proc/self/") && !reads ? Volatile::kIgnore : Volatile::kRefuse;
 }
 
 // All that is known of one path.
@@ -53,6 +51,7 @@ struct Seen {
   const Event* first_look = nullptr;  // first event that is no write or removal
   bool read = false, listed = false, executed = false, unfollowed = false, followed = false, readlinked = false;
   bool written = false, removed = false;
+  bool looked_before_write = false, read_before_write = false;
   bool inconsistent = false;  // two looks saw different things and the tree itself did not write in between
 };
 
@@ -76,6 +75,9 @@ void add_event(Seen& seen, const Event& event) {
   if (event.op == Op::kWrite) seen.written = true;
   if (event.op == Op::kRemove) seen.removed = true;
   if (event.op == Op::kWrite || event.op == Op::kRemove) return;
+  const bool untouched = !seen.written && !seen.removed;
+  seen.looked_before_write |= untouched;
+  seen.read_before_write |= untouched && event.op == Op::kRead;
   seen.read |= event.op == Op::kRead;
   seen.listed |= event.op == Op::kList;
   seen.executed |= event.op == Op::kExec;
@@ -115,12 +117,14 @@ class Observer {
   bool add_interpreter(const std::string& full, int depth);
   void add_input(const std::string& path, InputKind kind, const BlobDigest& digest, const struct stat& info);
   void finish();
+  void refuse_named_outputs();
   void group_inputs();
 
   const Place& place_;
   const int64_t fresh_ns_;
   Files& files_;
   std::set<std::string> outputs_;
+  std::set<std::string> looked_outputs_;  // base names of outputs looked at before they were written
   Observed result_;
   struct Identity {
     uint64_t dev, ino;
@@ -146,7 +150,7 @@ Observed Observer::run(const std::vector<Event>& events) {
   paths.reserve(events.size());
   std::vector<std::string_view> order;
   for (const Event& event : events) {
-    Volatile kind = volatile_kind(event.path);
+    Volatile kind = volatile_kind(event.path, event.op);
     if (kind == Volatile::kRefuse && event.state != State::kAbsent) {
       refuse(Bypass::kVolatileInput, event.path);
       return std::move(result_);
@@ -193,10 +197,14 @@ bool Observer::classify(const std::string& path, const Seen& seen) {
 // nothing undeclared may be left behind.
 bool Observer::written_path(const std::string& path, const std::string& full, const Seen& seen) {
   const bool declared = outputs_.count(path) != 0;
-  if (seen.first->op == Op::kRead && seen.first->state == State::kFile) {
+  if (seen.read_before_write && (declared || seen.first_look->state == State::kFile)) {
     return refuse(Bypass::kInputChanged, path);
   }
-  if (declared) return true;
+  if (declared) {
+    if (seen.written) result_.written_outputs.insert(path);
+    if (seen.looked_before_write) looked_outputs_.insert(std::string(basename_of(path)));
+    return true;
+  }
   struct stat now;
   if (lstat(full.c_str(), &now) == 0 && !S_ISDIR(now.st_mode)) return refuse(Bypass::kOutputMissing, path);
   return true;
@@ -308,8 +316,25 @@ void Observer::add_input(const std::string& path, InputKind kind, const BlobDige
   inputs_[{anchor_path(path, place_), kind}] = {digest, Identity{info.st_dev, info.st_ino, info.st_mtim.tv_sec}};
 }
 
+// A compiler looks at its outputs before it writes them, and that is no input. But a source that names the output may
+// be asking whether it is there (__has_include("a.o")).
+void Observer::refuse_named_outputs() {
+  if (looked_outputs_.empty()) return;
+  for (const auto& [key, value] : inputs_) {
+    if (!is_file(key.second) || key.first.anchor == Anchor::kAbsolute) continue;
+    const std::string path = resolve_path(key.first, place_);
+    Result<std::string> text = read_file(path, limits::kManifestBytes);
+    for (const std::string& name : looked_outputs_) {
+      if (text.ok() && text->find(name) != std::string::npos) {
+        refuse(Bypass::kInputChanged, path + " names the output " + name);
+      }
+    }
+  }
+}
+
 void Observer::finish() {
   Manifest& manifest = result_.manifest;
+  refuse_named_outputs();
   for (const auto& [key, value] : inputs_) manifest.inputs.push_back({key.first, key.second, value.first});
   for (auto& [directory, names] : absents_) {
     AbsentSet set;

@@ -2,6 +2,7 @@
 // Each path is looked at again after the run; what changed between the tracer's look and ours is not stored.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +18,9 @@ struct Observed {
   Bypass problem = Bypass::kNone;  // kNone: `manifest` is good
   std::string detail;              // the path at fault
   Manifest manifest;
-  uint32_t source_facts = 0;     // facts of all inputs together
-  std::string time_path;         // an input with a time macro or the like, for the message
+  uint32_t source_facts = 0;              // facts of all inputs together
+  std::set<std::string> written_outputs;  // declared outputs that the compile did write; lexically normal
+  std::string time_path;                  // an input with a time macro or the like, for the message
   bool reads_config = false;     // a compiler's configuration file (*.cfg) outside the project: options nobody parsed
   bool absolute_inputs = false;  // a file was read by its absolute path under the project root
 };

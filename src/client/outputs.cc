@@ -4,8 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <climits>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/fs.h"
@@ -63,15 +66,23 @@ bool holds(std::string_view text, const std::string& path) {
   return !path.empty() && path != "/" && memmem(text.data(), text.size(), path.data(), path.size()) != nullptr;
 }
 
+// Text outputs write other bytes of a path in escaped forms, which a search would not find.
+bool is_plain(std::string_view path) {
+  return std::all_of(path.begin(), path.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("/._+@=,-", c);
+  });
+}
+
 bool holds_place(std::string_view text, const Place& place) {
+  if (!is_plain(place.root) || !is_plain(place.cwd) || !is_plain(place.pwd)) return true;
   if (place.root == "/" || place.cwd == "/") return true;  // nothing to search for: assume the worst
   return holds(text, place.root) || holds(text, place.cwd) || holds(text, place.pwd);
 }
 
 class Collector {
  public:
-  Collector(const Invocation& invocation, const Place& place, Store& store)
-      : invocation_(invocation), place_(place), store_(store) {}
+  Collector(const Invocation& invocation, const Place& place, const std::set<std::string>& written, Store& store)
+      : invocation_(invocation), place_(place), written_(written), store_(store) {}
 
   Collected run(std::string_view out, std::string_view err) {
     if (holds_place(out, place_) || holds_place(err, place_)) bound_ = true;
@@ -95,6 +106,7 @@ class Collector {
 
   const Invocation& invocation_;
   const Place& place_;
+  const std::set<std::string>& written_;
   Store& store_;
   Collected collected_;
   bool bound_ = false;
@@ -102,6 +114,10 @@ class Collector {
 
 void Collector::take(uint32_t index, const OutputFile& output) {
   const std::string path = join_path(place_.cwd, output.path);
+  if (written_.count(lexically_normal(path)) == 0) {
+    if (!output.optional) refuse(Bypass::kOutputMissing, path);
+    return;
+  }
   Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd && errno == ENOENT && output.optional) return;
   struct stat info;
@@ -138,6 +154,15 @@ std::string Collector::take_dep(const std::string& text) {
   collected_.result.bound_names = bound_names_text(invocation_);
   if (holds_place(text, place_)) bound_ = true;
   return text;
+}
+
+// Objects are made anew by assembler and compiler; assembly and side files are written into what is there, through a
+// symbolic link and keeping its mode. Clang renames its main output into place.
+bool written_in_place(const Invocation& invocation, OutputKind kind) {
+  if (kind != OutputKind::kObject) return kind != OutputKind::kDwo;
+  const auto assembly = [](const KeyArg& arg) { return arg.option == "-S"; };
+  return invocation.family == Family::kGcc &&
+         std::any_of(invocation.key_args.begin(), invocation.key_args.end(), assembly);
 }
 
 struct Temporary {
@@ -180,20 +205,26 @@ bool outputs_are_ordinary(const Invocation& invocation, const Place& place, std:
   for (const OutputFile& output : invocation.outputs) {
     const std::string path = join_path(place.cwd, output.path);
     struct stat info;
-    if (stat(path.c_str(), &info) == 0 ? S_ISREG(info.st_mode) : errno == ENOENT) continue;
+    if (stat(path.c_str(), &info) != 0) {
+      if (errno == ENOENT && lstat(path.c_str(), &info) != 0) continue;
+    } else if (S_ISREG(info.st_mode)) {
+      // Where the compiler writes into the file that is there, other names of it would see that.
+      const bool shared = info.st_nlink > 1 || info.st_uid != geteuid() || !(info.st_mode & S_IWUSR);
+      if (!written_in_place(invocation, output.kind) || !shared) continue;
+    }
     *offender = path;
     return false;
   }
   return true;
 }
 
-Collected collect_outputs(const Invocation& invocation, const Place& place, std::string_view stdout_text,
-                          std::string_view stderr_text, Store& store) {
-  return Collector(invocation, place, store).run(stdout_text, stderr_text);
+Collected collect_outputs(const Invocation& invocation, const Place& place, const std::set<std::string>& written,
+                          std::string_view stdout_text, std::string_view stderr_text, Store& store) {
+  return Collector(invocation, place, written, store).run(stdout_text, stderr_text);
 }
 
 Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& invocation, const Place& place,
-                               unsigned umask, Store& store) {
+                               unsigned umask, Store& store, const std::function<bool()>& caller_waits) {
   std::vector<Temporary> made;
   uint64_t bytes = 0;
   auto fail = [&](Error error) {
@@ -204,9 +235,16 @@ Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& in
     if (stored.index >= invocation.outputs.size() || invocation.outputs[stored.index].kind != stored.kind) {
       return fail(Error{Code::kCorrupt, "entry names other outputs than the command", 0});
     }
-    const std::string path = join_path(place.cwd, invocation.outputs[stored.index].path);
+    std::string path = join_path(place.cwd, invocation.outputs[stored.index].path);
     Fd fd;
-    const unsigned mode = (stored.executable ? 0777 : 0666) & ~umask;
+    unsigned mode = (stored.executable ? 0777 : 0666) & ~umask;
+    struct stat old;
+    if (written_in_place(invocation, stored.kind) && stat(path.c_str(), &old) == 0) {
+      char real[PATH_MAX];
+      if (!realpath(path.c_str(), real)) return fail(errno_error("resolve " + path));
+      path = real;
+      mode = old.st_mode & 0777;
+    }
     Result<Temporary> temporary = make_temporary(path, mode, &fd);
     if (!temporary.ok()) return fail(temporary.error());
     made.push_back(*temporary);
@@ -214,6 +252,7 @@ Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& in
     if (!written.ok()) return fail(written.error());
     bytes += stored.size_bytes;
   }
+  if (!caller_waits()) return fail(Error{Code::kTimeout, "the launcher has gone", 0});
   // In the order of the command's declared outputs: the object comes last.
   for (size_t i = 0; i < made.size(); ++i) {
     if (rename(made[i].temp.c_str(), made[i].final.c_str()) == 0) continue;

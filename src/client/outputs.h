@@ -1,6 +1,8 @@
 // Outputs: from the compiler's files into the store after a miss, and from the store onto disk at a hit.
 #pragma once
 
+#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,13 +24,14 @@ struct Collected {
   uint64_t bytes = 0;
 };
 // Puts every output of a finished compile into the store and finds what the entry is bound to.
-Collected collect_outputs(const Invocation& invocation, const Place& place, std::string_view stdout_text,
-                          std::string_view stderr_text, Store& store);
+// `written` names those that the compile wrote; an older file at an optional output's place is not one.
+Collected collect_outputs(const Invocation& invocation, const Place& place, const std::set<std::string>& written,
+                          std::string_view stdout_text, std::string_view stderr_text, Store& store);
 
 // Writes a result's outputs for this command: side files first, the object last, each by temporary file and rename with
-// the caller's umask; all or none. Returns bytes written.
+// the caller's umask; all or none, and none when the caller has gone. Returns bytes written.
 Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& invocation, const Place& place,
-                               unsigned umask, Store& store);
+                               unsigned umask, Store& store, const std::function<bool()>& caller_waits);
 
 // What CompileResult::bound_names must equal when it is set.
 std::string bound_names_text(const Invocation& invocation);

@@ -19,6 +19,7 @@ namespace hpcc {
 namespace {
 
 constexpr int kReplyTimeoutMs = 10000;
+constexpr int kExhaustedNapMs = 20;
 constexpr int kUpkeepMs = 2000;       // how often idleness and orphanhood are looked at
 constexpr int kFirstFrameWaitMs = 2;  // a launcher sends its request right after connect
 
@@ -34,7 +35,12 @@ bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Typ
     case frame::Type::kCompile: {
       Result<Request> request = decode_request(payload);
       if (!request.ok() || compile) return false;
-      compile = std::make_unique<Compile>(engine, std::move(request).value());
+      auto waits = [fd] {
+        struct pollfd peer = {fd, POLLRDHUP, 0};
+        return poll(&peer, 1, 0) == 0;
+      };
+      if (!waits()) return false;
+      compile = std::make_unique<Compile>(engine, std::move(request).value(), waits);
       Answer answer = compile->begin();
       return send_frame(fd, answer.type, answer.payload, kReplyTimeoutMs).ok() && answer.type == frame::Type::kRun;
     }
@@ -163,6 +169,10 @@ void Server::work() {
 // Serves one waiting connection. False when none waits.
 bool Server::accept_one() {
   Fd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!fd && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+    poll(nullptr, 0, kExhaustedNapMs);  // the edge is gone: the waiting connection is tried again
+    return !stopping_.load();
+  }
   if (!fd) return errno == EINTR || errno == ECONNABORTED;
   if (!peer_is_owner(fd.get())) return true;
   auto connection = std::make_unique<Connection>();

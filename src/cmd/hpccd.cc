@@ -90,10 +90,13 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGIO, SIG_IGN);  // a broken read lease (client/files.cc) announces itself so
   umask(0);                // outputs carry the caller's umask explicitly
-  struct rlimit files;
-  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
+  signal(SIGXFSZ, SIG_IGN);
+  // The limits are those of whoever came first; they are not meant for a process that serves all.
+  for (auto resource : {RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA}) {
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0) continue;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(resource, &limit);
   }
   return hpcc::serve(arguments);
 }

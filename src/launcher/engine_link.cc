@@ -83,7 +83,8 @@ void prepare_child(int keep_fd, int keep_as) {
   } else {
     fcntl(keep_fd, F_SETFD, 0);
   }
-  syscall(SYS_close_range, keep_as + 1, ~0u, 0);
+  if (syscall(SYS_close_range, keep_as + 1, ~0u, 0) == 0) return;
+  for (int fd = keep_as + 1; fd < 65536; ++fd) close(fd);  // before Linux 5.9
 }
 
 // Starts hpccd; returns when it listens (it writes one byte to the pipe) or at the deadline.

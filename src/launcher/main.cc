@@ -144,11 +144,22 @@ bool build_request(const char* driver, char** argv, Buffer* out) {
   return ok;
 }
 
-int connect_engine(const Places& places) {
+struct Engine {
+  int fd = -1;
+  bool is_daemon = false;
+};
+
+Engine connect_engine(const Places& places) {
   const char* daemon = getenv("HPCC_DAEMON");
-  if (daemon && strcmp(daemon, "0") == 0) return spawn_engine(places);
+  if (daemon && strcmp(daemon, "0") == 0) return {spawn_engine(places), false};
   int fd = connect_daemon(places);
-  return fd >= 0 ? fd : spawn_engine(places);
+  return fd >= 0 ? Engine{fd, true} : Engine{spawn_engine(places), false};
+}
+
+// Sends the request and waits for the answer: as receive_frame.
+int ask(int engine, Buffer& request, frame::Type* type, Buffer* reply) {
+  if (!send_frame(engine, frame::Type::kCompile, request.data(), request.size())) return -1;
+  return receive_frame(engine, type, reply, kReplyDeadlineMs);
 }
 
 [[noreturn]] void finish_done(Buffer& reply) {
@@ -192,21 +203,26 @@ int compile(char** argv) {
   Places places;
   Buffer request(frame::kMaxLength), reply(frame::kMaxLength);
   if (!find_places(&places) || !build_request(driver.c_str(), argv, &request)) without_engine(driver.c_str(), argv);
-  int engine = connect_engine(places);
-  if (engine < 0) without_engine(driver.c_str(), argv);
+  Engine engine = connect_engine(places);
+  if (engine.fd < 0) without_engine(driver.c_str(), argv);
   frame::Type type;
-  int got = -1;
-  if (send_frame(engine, frame::Type::kCompile, request.data(), request.size())) {
-    got = receive_frame(engine, &type, &reply, kReplyDeadlineMs);
+  int got = ask(engine.fd, request, &type, &reply);
+  if (got == 0 && engine.is_daemon) abandon_daemon(places);
+  if (got < 0 && engine.is_daemon) {
+    // It was just about to end, or it died: once more without it.
+    close(engine.fd);
+    engine = {spawn_engine(places), false};
+    if (engine.fd >= 0) got = ask(engine.fd, request, &type, &reply);
   }
-  if (got == 0) abandon_daemon(places);
   if (got <= 0) {
-    close(engine);
+    if (engine.fd >= 0) close(engine.fd);
     without_engine(driver.c_str(), argv);
   }
   if (type == frame::Type::kDone && is_complete_done(reply)) finish_done(reply);
-  if (type == frame::Type::kRun) return run_compiler(driver.c_str(), argv, engine, reply, places);
-  close(engine);
+  if (type == frame::Type::kRun) {
+    return run_compiler(driver.c_str(), argv, engine.fd, reply, engine.is_daemon ? &places : nullptr);
+  }
+  close(engine.fd);
   become(driver.c_str(), argv);
 }
 

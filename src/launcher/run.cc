@@ -189,10 +189,29 @@ int watch(Child& child, Tracer& tracer, Outputs& outputs) {
   return status;
 }
 
+// Processes that the compiler left behind still wait for this listener at every system call it watches; without it they
+// would fail with ENOSYS for the rest of their lives. A detached process goes on answering. True when there were any.
+bool leave_to_guardian(int listener) {
+  constexpr int kRelaxMs = 20;  // the filter is released a moment after its last user has been reaped
+  struct pollfd users = {listener, 0, 0};
+  if (listener < 0 || poll(&users, 1, kRelaxMs) != 0) return false;
+  if (fork() != 0) return true;
+  setsid();
+  for (int fd = 0; fd < 1024; ++fd) {
+    if (fd != listener) close(fd);
+  }
+  Tracer silent(-1);
+  for (users.events = POLLIN; poll(&users, 1, -1) >= 0 && !(users.revents & POLLHUP);) {
+    if (!silent.handle(listener)) break;
+  }
+  _exit(0);
+}
+
 bool report(int engine, Tracer& tracer, const Child& child, const Plan& plan, int code, uint64_t started, uint64_t wall,
             Buffer& out, Buffer& err) {
   tracer.flush();
   uint32_t flags = tracer.finish_flags();
+  if (leave_to_guardian(child.listener)) flags |= frame::kForeign;
   if ((plan.flags & frame::kTrace) && !child.traced) flags |= frame::kUntraced;
   if (out.truncated() || err.truncated()) flags |= frame::kTruncated;
   char head[64];
@@ -214,7 +233,7 @@ bool report(int engine, Tracer& tracer, const Child& child, const Plan& plan, in
 
 }  // namespace
 
-int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, const Places& places) {
+int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, const Places* daemon) {
   Plan plan;
   Child child;
   if (!decode_plan(reply, argv, &plan)) {
@@ -235,7 +254,7 @@ int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, con
   outputs.drain();
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   const bool answered = report(engine, tracer, child, plan, code, started, clock_ns(CLOCK_MONOTONIC) - ticks, out, err);
-  if (!answered) abandon_daemon(places);
+  if (!answered && daemon) abandon_daemon(*daemon);
   close(engine);
   if (WIFSIGNALED(status)) {
     signal(WTERMSIG(status), SIG_DFL);

@@ -6,7 +6,7 @@
 namespace hpcc::launcher {
 
 // `reply` is the payload of a kRun frame. Returns the exit code for this process; dies of the compiler's signal if the
-// compiler did. Closes `engine`.
-int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, const Places& places);
+// compiler did. Closes `engine`. `daemon`: where the daemon is that answered, or nullptr.
+int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, const Places* daemon);
 
 }  // namespace hpcc::launcher

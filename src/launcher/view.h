@@ -1,5 +1,6 @@
-// The view of the file system a process has: mount namespace and root. Launcher and engine compute it with the same
-// code and must agree; otherwise the same path may name different files. Header-only, freestanding.
+// The view of the file system a process has: mount namespace and root, and the rights it has there. Launcher and engine
+// compute it with the same code and must agree; otherwise the same path may name different files. Header-only,
+// freestanding.
 #pragma once
 
 #include <fcntl.h>
@@ -12,8 +13,8 @@
 
 namespace hpcc {
 
-// Writes "rootdev:rootino:rootmount:namespace". The mount id of "/" tells namespaces apart even where /proc is missing.
-// False only when "/" cannot be examined.
+// Writes "rootdev:rootino:rootmount:namespace:rights"; rights is a digest of group, groups and capabilities. The mount
+// id of "/" tells namespaces apart even where /proc is missing. False only when "/" cannot be examined.
 inline bool describe_view(char* out, size_t size) {
   struct {  // struct statx of the kernel; C libraries disagree on whether they declare it
     uint32_t mask, blksize;
@@ -37,8 +38,21 @@ inline bool describe_view(char* out, size_t size) {
   }
   struct stat space;
   unsigned long long name_space = stat("/proc/self/ns/mnt", &space) == 0 ? space.st_ino : 0;
-  snprintf(out, size, "%u.%u:%llu:%llu:%llu", root.dev_major, root.dev_minor, static_cast<unsigned long long>(root.ino),
-           static_cast<unsigned long long>(root.mount_id), name_space);
+  uint32_t rights[260] = {};
+  int groups = getgroups(256, reinterpret_cast<gid_t*>(rights + 4));
+  rights[0] = getegid();
+  rights[1] = static_cast<uint32_t>(groups);
+  uint32_t header[2] = {0x20080522, 0};  // _LINUX_CAPABILITY_VERSION_3, this process
+  uint32_t capabilities[6] = {};
+  if (syscall(SYS_capget, header, capabilities) == 0) {
+    rights[2] = capabilities[0];
+    rights[3] = capabilities[3];
+  }
+  uint64_t digest = 0xcbf29ce484222325ull;
+  for (uint32_t word : rights) digest = (digest ^ word) * 0x100000001b3ull;
+  snprintf(out, size, "%u.%u:%llu:%llu:%llu:%llx", root.dev_major, root.dev_minor,
+           static_cast<unsigned long long>(root.ino), static_cast<unsigned long long>(root.mount_id), name_space,
+           static_cast<unsigned long long>(digest));
   return true;
 }
 
