@@ -86,8 +86,20 @@ Lines split_lines(std::string_view text) {
   return lines;
 }
 
+// "-I text:inc" as people write it: "-I inc"; a path under the root as "<root>/inc".
+std::string as_spelled(std::string_view option) {
+  size_t space = option.find(' ');
+  if (space == std::string_view::npos) return std::string(option);
+  std::string_view name = option.substr(0, space), value = option.substr(space + 1);
+  std::string out(name);
+  if (!name.ends_with('=')) out += ' ';
+  if (value.starts_with("text:")) return out + std::string(value.substr(5));
+  if (value.starts_with("root:")) return out + "<root>/" + std::string(value.substr(5));
+  return out + std::string(value);
+}
+
 std::string describe(std::string_view tag, std::string_view value) {
-  if (tag == "option") return "option " + std::string(value);
+  if (tag == "option") return "option " + as_spelled(value);
   if (tag == "env") return "environment variable " + std::string(value);
   if (tag == "driver") return "compiler driver " + std::string(value);
   if (tag == "source") return "source file content " + std::string(value);
