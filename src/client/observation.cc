@@ -316,20 +316,23 @@ void Observer::add_input(const std::string& path, InputKind kind, const BlobDige
   inputs_[{anchor_path(path, place_), kind}] = {digest, Identity{info.st_dev, info.st_ino, info.st_mtim.tv_sec}};
 }
 
-// A compiler looks at its outputs before it writes them, and that is no input. But a source that names the output may
-// be asking whether it is there (__has_include("a.o")).
+// A compiler looks at its outputs before it writes them, and that is no input. But sources that name the output and
+// test for files may be asking whether it is there (__has_include("a.o")).
 void Observer::refuse_named_outputs() {
-  if (looked_outputs_.empty()) return;
+  std::string named;
+  bool tests_files = false;
   for (const auto& [key, value] : inputs_) {
+    if (looked_outputs_.empty()) return;
     if (!is_file(key.second) || key.first.anchor == Anchor::kAbsolute) continue;
     const std::string path = resolve_path(key.first, place_);
     Result<std::string> text = read_file(path, limits::kManifestBytes);
+    if (!text.ok()) continue;
+    tests_files |= text->find("__has_include") != std::string::npos || text->find("__has_embed") != std::string::npos;
     for (const std::string& name : looked_outputs_) {
-      if (text.ok() && text->find(name) != std::string::npos) {
-        refuse(Bypass::kInputChanged, path + " names the output " + name);
-      }
+      if (text->find(name) != std::string::npos) named = path + " names the output " + name;
     }
   }
+  if (tests_files && !named.empty()) refuse(Bypass::kInputChanged, named);
 }
 
 void Observer::finish() {
