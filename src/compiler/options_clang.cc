@@ -1374,6 +1374,7 @@ constexpr OptionRow kRows[] = {
     {"-m3dnow", kFlag, kText, kNegatable},
     {"-m3dnowa", kFlag, kText, kNegatable},
     {"-m64", kFlag, kText, kNegatable},
+    {"-m80387", kFlag, kText, kNegatable},
     {"-m68000", kFlag, kText, kNegatable},
     {"-m68010", kFlag, kText, kNegatable},
     {"-m68020", kFlag, kText, kNegatable},
