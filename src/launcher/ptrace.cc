@@ -4,8 +4,9 @@
 #include <linux/ptrace.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace hpcc::launcher {
 namespace {
@@ -17,8 +18,7 @@ constexpr long kOptions =
 constexpr int kEventSeccomp = 7;
 
 long request(int what, pid_t pid, long address, long data) {
-  return ptrace(static_cast<decltype(PTRACE_TRACEME)>(what), pid, reinterpret_cast<void*>(address),
-                reinterpret_cast<void*>(data));
+  return syscall(SYS_ptrace, what, pid, address, data);
 }
 
 void on_seccomp_stop(pid_t pid, Tracer& tracer) {
