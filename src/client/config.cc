@@ -52,7 +52,8 @@ std::optional<uint64_t> parse_size(std::string_view given) {
   if (text.empty() || text.find_first_not_of("0123456789.") == 0) return std::nullopt;
   char* end = nullptr;
   errno = 0;
-  double value = strtod(text.substr(0, text.find_first_not_of("0123456789.")).c_str(), &end);
+  const std::string digits = text.substr(0, text.find_first_not_of("0123456789."));
+  double value = strtod(digits.c_str(), &end);
   if (errno != 0 || *end != 0) return std::nullopt;
   std::string unit = text.substr(std::min(text.size(), text.find_first_not_of("0123456789.")));
   static constexpr std::string_view kUnits[] = {"B", "K", "M", "G", "T"};

@@ -26,7 +26,7 @@ bool Buffer::append(const void* bytes, size_t n) {
     data_ = static_cast<char*>(fresh);
     capacity_ = want;
   }
-  memcpy(data_ + size_, bytes, n);
+  if (n != 0) memcpy(data_ + size_, bytes, n);
   size_ += n;
   return true;
 }
