@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <unordered_map>
 
 #include "base/fs.h"
 #include "client/observation.h"
@@ -24,22 +25,46 @@ LoadedManifest::LoadedManifest(const Manifest& manifest, const Place& place, Fil
   for (const Input& input : manifest.inputs) {
     bool digested = input.kind != InputKind::kDirectory && input.kind != InputKind::kNotLink;
     inputs_.push_back(
-        {files.intern(resolve_path(input.path, place)), digested ? files.intern(input.digest) : 0, input.kind});
+        {files.intern(resolve_path(input.path, place)), digested ? files.intern(input.digest) : 0, input.kind, 0, false});
   }
   absents_.reserve(manifest.absents.size());
   for (const AbsentSet& set : manifest.absents) {
-    absents_.push_back({files.intern(resolve_path(set.directory, place)), set.names, set.checked_names, FileStamp()});
+    absents_.push_back({files.intern(resolve_path(set.directory, place)), set.names, set.checked_names, 0, FileStamp()});
+  }
+  pair_inputs();
+}
+
+// gcc resolves each header's name component by component: most inputs are looked at with and without following links,
+// and most directories are both inputs and places where something was absent. One look serves all of them.
+void LoadedManifest::pair_inputs() {
+  std::unordered_map<Files::Id, uint32_t> followed, directories;
+  for (uint32_t i = 0; i < inputs_.size(); ++i) {
+    const In& in = inputs_[i];
+    if (in.kind == InputKind::kFile || in.kind == InputKind::kProgram) followed[in.path] = i;
+    if (in.kind == InputKind::kDirectory) followed[in.path] = directories[in.path] = i;
+  }
+  for (uint32_t i = 1; i < inputs_.size(); ++i) {
+    if (inputs_[i].kind != InputKind::kNotLink) continue;
+    auto other = followed.find(inputs_[i].path);
+    if (other == followed.end()) continue;
+    inputs_[other->second].not_link = i;
+    inputs_[i].covered = true;
+  }
+  for (Directory& directory : absents_) {
+    auto input = directories.find(directory.path);
+    if (input != directories.end()) directory.input = input->second + 1;
   }
 }
 
 bool LoadedManifest::input_matches(const In& in, struct stat* info, Files& files, std::string* difference) {
   const std::string& path = files.path(in.path);
-  const bool follow = in.kind != InputKind::kLink && in.kind != InputKind::kNotLink;
+  const bool follow = in.kind != InputKind::kLink && in.kind != InputKind::kNotLink && in.not_link == 0;
   auto differs = [&](const char* how) {
     if (difference) *difference = path + ": " + how;
     return false;
   };
   if (fstatat(AT_FDCWD, path.c_str(), info, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0) return differs("is gone");
+  if (in.not_link != 0 && S_ISLNK(info->st_mode)) return differs("became a symbolic link");
   switch (in.kind) {
     case InputKind::kFile:
     case InputKind::kProgram: {
@@ -66,10 +91,15 @@ bool LoadedManifest::input_matches(const In& in, struct stat* info, Files& files
   return false;
 }
 
-bool LoadedManifest::absent_matches(Directory& directory, Files& files, std::string* difference) {
+bool LoadedManifest::absent_matches(Directory& directory, const struct stat* known, Files& files,
+                                    std::string* difference) {
   const std::string& path = files.path(directory.path);
   struct stat info;
-  if (fstatat(AT_FDCWD, path.c_str(), &info, 0) != 0) return errno == ENOENT || errno == ENOTDIR;
+  if (known) {
+    info = *known;
+  } else if (fstatat(AT_FDCWD, path.c_str(), &info, 0) != 0) {
+    return errno == ENOENT || errno == ENOTDIR;
+  }
   const FileStamp stamp = stamp_of(info);
   bool proved;
   {
@@ -140,10 +170,14 @@ bool LoadedManifest::matches(Files& files, std::vector<std::string>* differences
     return !differences || differences->size() >= limit;
   };
   for (size_t i = 0; i < inputs_.size(); ++i) {
+    if (inputs_[i].covered) continue;
     if (!input_matches(inputs_[i], &stats[i], files, note) && failed()) return false;
+    if (inputs_[i].not_link != 0) stats[inputs_[i].not_link] = stats[i];
   }
   for (Directory& directory : absents_) {
-    if (!absent_matches(directory, files, note) && failed()) return false;
+    // When the input itself differed, its stat may be unset: look again.
+    const struct stat* known = all && directory.input != 0 ? &stats[directory.input - 1] : nullptr;
+    if (!absent_matches(directory, known, files, note) && failed()) return false;
   }
   if (!all) return false;
   if (groups_match(stats, files, note)) return true;

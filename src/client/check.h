@@ -26,14 +26,19 @@ class LoadedManifest {
     Files::Id path;
     Files::DigestId digest;
     InputKind kind;
+    // Index of the kNotLink input of the same path: one lstat answers for both. 0: none (no kNotLink sorts first).
+    uint32_t not_link = 0;
+    bool covered = false;  // this is such a kNotLink input
   };
   struct Directory {
     Files::Id path;
     std::vector<std::string> names, checked_names;
+    uint32_t input = 0;  // index + 1 of the kDirectory input of the same path, whose stat serves here too; 0: none
     FileStamp proved;  // while the directory has this stamp, `names` are absent; guarded by mutex_
   };
   bool input_matches(const In& in, struct stat* info, Files& files, std::string* difference);
-  bool absent_matches(Directory& directory, Files& files, std::string* difference);
+  bool absent_matches(Directory& directory, const struct stat* known, Files& files, std::string* difference);
+  void pair_inputs();
   bool groups_match(const std::vector<struct stat>& stats, Files& files, std::string* difference) const;
 
   std::vector<In> inputs_;
