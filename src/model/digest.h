@@ -34,6 +34,7 @@ using BlobDigest = TaggedDigest<struct BlobTag>;          // content of a file, 
 using DirectKey = TaggedDigest<struct DirectKeyTag>;      // what leads to Manifests
 using ManifestDigest = TaggedDigest<struct ManifestTag>;  // one encoded Manifest
 using ResultDigest = TaggedDigest<struct ResultTag>;      // one encoded CompileResult
+using ImageDigest = TaggedDigest<struct ImageTag>;        // an OCI image's manifest
 
 std::string hex_encode(std::string_view bytes);
 bool hex_decode(std::string_view hex, uint8_t* out, size_t size);  // needs exactly 2 * size digits
