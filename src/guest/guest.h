@@ -1,8 +1,9 @@
 // GuestSession: the worker's side of one stream to a guest's agent. All bytes of the guest are read by a confined
-// process (the proxy: own uid, no new privileges, system call filter, limits) which checks every frame and hashes every output;
-// the worker gets small checked frames and sealed memory from it, never the guest's own bytes.
+// process (the proxy: own uid, no new privileges, system call filter, limits) which checks every frame and hashes every
+// output; the worker gets small checked frames and sealed memory from it, never the guest's own bytes.
 //
-// Thread-safe: compile() may be called by many threads at once. A compile that is given up is ended in the guest; a guest that misbehaves ends its session, with an Error that says how, and nothing else.
+// Thread-safe: compile() may be called by many threads at once. A compile that is given up is ended in the guest; a
+// guest that misbehaves ends its session, with an Error that says how, and nothing else.
 #pragma once
 
 #include <sys/types.h>
@@ -75,7 +76,7 @@ struct GuestResult {
   uint64_t wall_ms = 0;
 };
 
-// Where the worker's blobs are. open() gives a readable file with exactly the blob's bytes; the proxy checks its digest.
+// Where the worker's blobs are. open() gives a readable file with exactly the blob's bytes; the proxy checks the digest.
 class BlobSource {
  public:
   virtual ~BlobSource() = default;
@@ -100,9 +101,10 @@ class GuestSession {
   virtual ~GuestSession() = default;  // ends the proxy at once
 
   // Errors: kTimeout (deadline, or the guest did not answer in time), kPermission (cancelled), kCorrupt (the guest
-  // broke the protocol; the message says how), kIo (guest or proxy ended). After any but a cancelled one healthy() tells
-  // whether the session can go on. An Error is never the compiler's: that is GuestResult::exit_code.
-  virtual Result<GuestResult> compile(const GuestCompile& what, BlobSource& blobs, Cancel cancel, Deadline deadline) = 0;
+  // broke the protocol; the message says how), kIo (guest or proxy ended). healthy() then tells whether the session can
+  // go on. An Error is never the compiler's: that is GuestResult::exit_code.
+  virtual Result<GuestResult> compile(const GuestCompile& what, BlobSource& blobs, Cancel cancel,
+                                      Deadline deadline) = 0;
   virtual bool healthy() const = 0;
   virtual pid_t proxy_pid() const = 0;
 };
