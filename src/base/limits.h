@@ -20,6 +20,17 @@ inline constexpr size_t kInputs = 1u << 17;              // inputs of one Manife
 inline constexpr size_t kManifestBytes = 64u << 20;      // one encoded Manifest
 inline constexpr size_t kManifestsPerKey = 16;           // Manifests kept for one DirectKey, newest first
 inline constexpr size_t kConnections = 4096;             // launchers served at once
+
+inline constexpr size_t kImageJsonBytes = 4u << 20;           // one index, manifest or config of an OCI image
+inline constexpr size_t kImageManifests = 256;                // in one index
+inline constexpr size_t kImageLayers = 128;                   // of one image
+inline constexpr uint64_t kImageBytes = uint64_t{8} << 30;    // all layers as they are stored
+inline constexpr uint64_t kImageTarBytes = uint64_t{16} << 30;  // one layer decompressed
+inline constexpr uint64_t kImageTreeBytes = uint64_t{16} << 30;  // all files of the flattened tree
+inline constexpr uint64_t kImageEntries = 2'000'000;          // entries of all layers together
+inline constexpr uint32_t kImageDepth = 100;                  // directories in directories
+inline constexpr size_t kImageNameBytes = 255;                // one component of a path
+
 inline constexpr uint64_t kDefaultCacheBytes = uint64_t{10} << 30;
 
 }  // namespace hpcc::limits
