@@ -1,0 +1,82 @@
+// AuditLog: a worker's rows in a file (TSV, one row a line, after a header line), and beside it the signed checkpoint
+// of the Merkle tree over them. A row is on disk, and a checkpoint that holds it, before append() returns: nothing is
+// published that the log does not have.
+//
+// Thread-safe: concurrent appends share one write, one fdatasync and one checkpoint (group commit). One process owns a
+// log, by a file lock.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/deadline.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "trust/receipt.h"
+
+namespace hpcc {
+
+class AuditLog {
+ public:
+  struct Appended {
+    std::string line;
+    uint64_t leaf_index = 0;
+    std::string checkpoint;
+    std::vector<std::string> inclusion;
+  };
+
+  // Opens or makes the log at `path` (checkpoint: `path` without ".tsv" plus ".checkpoint"). Every row is checked
+  // against key and checkpoint; kCorrupt names the first that does not hold, and nothing is changed. A torn last line
+  // (the machine stopped in the middle of a write) is moved to `path`.torn and was never answered.
+  static Result<std::unique_ptr<AuditLog>> open(const std::string& path, const std::string& worker,
+                                                const SigningKey& key);
+  ~AuditLog() = default;
+
+  // Signs, writes, syncs. After an I/O error the log refuses every later append: its end is not known any more.
+  Result<Appended> append(const AuditRow& row, Deadline deadline);
+  uint64_t size() const;
+
+ private:
+  AuditLog(std::string path, const std::string& worker, const SigningKey& key);
+  Status load();
+  Status set_torn_aside(std::string_view torn, uint64_t whole_bytes);
+  Status commit(std::string lines, uint64_t new_size);
+  void lead(std::unique_lock<std::mutex>& lock);
+
+  const std::string path_, checkpoint_path_, origin_;
+  const SigningKey& key_;
+  Fd file_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable done_;
+  MerkleTree tree_;         // rows on disk and rows waiting, in the order of leaf indices
+  std::string waiting_;     // lines not yet written
+  uint64_t committed_ = 0;  // rows that a checkpoint holds
+  std::string checkpoint_;  // the last one
+  bool leading_ = false;    // some thread is writing
+  std::optional<Error> broken_;
+};
+
+// Where a log's checkpoint is: "x/audit.tsv" → "x/audit.checkpoint".
+std::string checkpoint_path_of(const std::string& log_path);
+
+// What `hpcc audit verify` finds out about a log file. Nothing is repaired.
+struct LogReport {
+  uint64_t rows = 0;
+  uint64_t proved_rows = 0;           // those that the checkpoint holds
+  std::vector<std::string> problems;  // empty: the tree and all signatures hold
+  std::vector<std::string> notes;     // "the tail of 3 rows is unproved: no checkpoint"
+};
+// `seen`: the checkpoint a client kept of this worker, if any. Errors only when the log cannot be read.
+Result<LogReport> verify_log(const std::string& path, const PublicKey& key, const std::optional<std::string>& seen);
+
+// Calls `each` with every row's line, in order, until it returns false. Lines that are no rows are passed as they are.
+Status read_log(const std::string& path, const std::function<bool(std::string_view line)>& each);
+
+}  // namespace hpcc

@@ -1,0 +1,211 @@
+#include "trust/audit_log.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/fs.h"
+
+namespace hpcc {
+namespace {
+
+struct Log : testing::Test {
+  Log() {
+    char name[] = "/tmp/hpcc-audit-XXXXXX";
+    directory = mkdtemp(name);
+    path = directory + "/audit.tsv";
+  }
+  ~Log() override { std::filesystem::remove_all(directory); }
+
+  std::unique_ptr<AuditLog> open() {
+    Result<std::unique_ptr<AuditLog>> log = AuditLog::open(path, "w1", key);
+    EXPECT_TRUE(log.ok()) << (log.ok() ? "" : log.error().to_string());
+    return log.ok() ? std::move(*log) : nullptr;
+  }
+  AuditRow row(const std::string& name) {
+    AuditRow out;
+    out.name = name;
+    out.worker = "w1";
+    out.row_id = make_uuid_v7();
+    return out;
+  }
+  void append(int rows) {
+    auto log = open();
+    for (int i = 0; i < rows; ++i) ASSERT_TRUE(log->append(row(std::to_string(i)), Deadline::after_ms(60000)).ok());
+  }
+  std::vector<std::string> lines() {
+    std::ifstream in(path);
+    std::vector<std::string> out;
+    for (std::string line; std::getline(in, line);) out.push_back(line);
+    return out;
+  }
+  void write(const std::vector<std::string>& all) {
+    std::ofstream out(path, std::ios::trunc);
+    for (const std::string& line : all) out << line << "\n";
+  }
+  LogReport report(std::optional<std::string> seen = {}) { return *verify_log(path, key.public_key(), seen); }
+  std::string note() { return *read_file(checkpoint_path_of(path), 4096); }
+
+  SigningKey key = *SigningKey::create();
+  std::string directory, path;
+};
+
+TEST_F(Log, HoldsWhatWasAppended) {
+  append(5);
+  append(3);
+  LogReport found = report();
+  EXPECT_TRUE(found.problems.empty()) << found.problems[0];
+  EXPECT_EQ(found.rows, 8u);
+  EXPECT_EQ(found.proved_rows, 8u);
+}
+
+TEST_F(Log, ProvesEachRowToAReceiptsReader) {
+  auto log = open();
+  for (int i = 0; i < 9; ++i) {
+    AuditRow one = row("a.c");
+    one.tenant = "t";
+    one.image_digest = "sha256:i";
+    one.probes_digest = BlobDigest::of("").hex();
+    AuditLog::Appended added = *log->append(one, Deadline::after_ms(60000));
+    Receipt receipt{added.line, added.leaf_index, added.checkpoint, added.inclusion, ""};
+    ExpectedReceipt expected;
+    expected.worker_key = key.public_key();
+    expected.worker = "w1";
+    expected.tenant = "t";
+    expected.image = "sha256:i";
+    Result<CheckedReceipt> checked = check_receipt(receipt, expected);
+    ASSERT_TRUE(checked.ok()) << checked.error().to_string();
+    EXPECT_EQ(checked->checkpoint.size, static_cast<uint64_t>(i + 1));
+    ExpectedReceipt other = expected;
+    other.tenant = "u";
+    EXPECT_FALSE(check_receipt(receipt, other).ok());
+    other = expected;
+    other.worker_key = SigningKey::create()->public_key();
+    EXPECT_FALSE(check_receipt(receipt, other).ok());
+    other = expected;
+    other.output_digest = "x";
+    EXPECT_FALSE(check_receipt(receipt, other).ok());
+    Receipt moved = receipt;
+    moved.leaf_index ^= 1;
+    EXPECT_FALSE(check_receipt(moved, expected).ok());
+    moved = receipt;
+    moved.probes = "x";
+    EXPECT_FALSE(check_receipt(moved, expected).ok());
+  }
+}
+
+TEST_F(Log, SharesOneCommitBetweenThreads) {
+  auto log = open();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20; ++i) EXPECT_TRUE(log->append(row("x"), Deadline::after_ms(60000)).ok());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(log->size(), 80u);
+  EXPECT_TRUE(report().problems.empty());
+}
+
+TEST_F(Log, WithARowChangedIsFound) {
+  append(4);
+  auto all = lines();
+  all[2].replace(all[2].find("\tw1\t"), 4, "\tw2\t");
+  write(all);
+  ASSERT_GE(report().problems.size(), 2u);
+  EXPECT_NE(report().problems[0].find("row 2"), std::string::npos);
+  EXPECT_FALSE(AuditLog::open(path, "w1", key).ok());
+}
+
+TEST_F(Log, WithARowMissingIsFound) {
+  append(4);
+  auto all = lines();
+  all.erase(all.begin() + 2);
+  write(all);
+  EXPECT_EQ(report().problems.size(), 1u);
+  EXPECT_FALSE(AuditLog::open(path, "w1", key).ok());
+}
+
+TEST_F(Log, WithTwoRowsExchangedIsFound) {
+  append(4);
+  auto all = lines();
+  std::swap(all[1], all[2]);
+  write(all);
+  EXPECT_EQ(report().problems.size(), 1u);
+}
+
+TEST_F(Log, WithItsTailCutIsFoundByTheCheckpoint) {
+  append(4);
+  auto all = lines();
+  all.pop_back();
+  write(all);
+  ASSERT_EQ(report().problems.size(), 1u);
+  EXPECT_NE(report().problems[0].find("removed"), std::string::npos);
+}
+
+TEST_F(Log, WithTailAndCheckpointOfAnEarlierDayIsFoundByAClient) {
+  append(3);
+  const std::string old_note = note();
+  const auto old_lines = lines();
+  append(2);
+  const std::string seen = note();
+  write(old_lines);
+  std::ofstream(checkpoint_path_of(path), std::ios::trunc) << old_note;
+  EXPECT_TRUE(report().problems.empty());
+  ASSERT_EQ(report(seen).problems.size(), 1u);
+  EXPECT_NE(report(seen).problems[0].find("cut off"), std::string::npos);
+}
+
+TEST_F(Log, RewrittenByItsOwnWorkerIsFoundByAClient) {
+  append(3);
+  const std::string seen = note();
+  std::filesystem::remove(path);
+  std::filesystem::remove(checkpoint_path_of(path));
+  append(4);
+  EXPECT_TRUE(report().problems.empty());
+  ASSERT_EQ(report(seen).problems.size(), 1u);
+  EXPECT_NE(report(seen).problems[0].find("rewritten"), std::string::npos);
+}
+
+TEST_F(Log, WithoutCheckpointSaysThatTheTailIsUnproved) {
+  append(2);
+  std::filesystem::remove(checkpoint_path_of(path));
+  EXPECT_TRUE(report().problems.empty());
+  ASSERT_EQ(report().notes.size(), 1u);
+  EXPECT_EQ(report().proved_rows, 0u);
+}
+
+TEST_F(Log, KeepsATornLineAside) {
+  append(2);
+  std::ofstream(path, std::ios::app) << "half a row";
+  auto log = open();
+  EXPECT_TRUE(log->append(row("z"), Deadline::after_ms(60000)).ok());
+  EXPECT_EQ(report().rows, 3u);
+  EXPECT_EQ(*read_file(path + ".torn", 100), "half a row\n");
+}
+
+TEST_F(Log, HasOneOwner) {
+  auto log = open();
+  EXPECT_FALSE(AuditLog::open(path, "w1", key).ok());
+}
+
+TEST_F(Log, TellsAClientOfTwoTreesOfOneSize) {
+  append(2);
+  SeenCheckpoints seen(directory + "/seen");
+  ASSERT_TRUE(seen.see(note(), key.public_key()).ok());
+  EXPECT_EQ(*seen.last("w1"), note());
+  std::filesystem::remove(path);
+  std::filesystem::remove(checkpoint_path_of(path));
+  append(2);
+  EXPECT_EQ(seen.see(note(), key.public_key()).error().code, Code::kPermission);
+  append(1);
+  EXPECT_TRUE(seen.see(note(), key.public_key()).ok());
+}
+
+}  // namespace
+}  // namespace hpcc

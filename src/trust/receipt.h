@@ -1,0 +1,54 @@
+// Receipt: what a worker says about one ActionResult and how a client checks it before use. On the wire:
+// proto/hpcc/v1/receipt.proto.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "trust/checkpoint.h"
+#include "trust/row.h"
+
+namespace hpcc {
+
+struct Receipt {
+  std::string row;  // the audit row's line
+  uint64_t leaf_index = 0;
+  std::string checkpoint;              // signed note
+  std::vector<std::string> inclusion;  // 32 bytes each
+  std::string probes;                  // encode_probes()
+};
+
+// What the client knows by itself: from its lease, its own action and the outputs it has hashed.
+struct ExpectedReceipt {
+  PublicKey worker_key;
+  std::string worker, tenant, image, source_digest, action_digest, output_digest, stdio_digest;
+  int exit = 0;
+};
+
+struct CheckedReceipt {
+  AuditRow row;
+  Checkpoint checkpoint;
+};
+
+// kPermission says which of signature, key, worker, tenant, image, source, action, outputs, output text, exit code,
+// probes or inclusion did not hold.
+Result<CheckedReceipt> check_receipt(const Receipt& receipt, const ExpectedReceipt& expected);
+
+// The last checkpoint a client saw of each worker: a file for each in `directory`. see() refuses (kPermission) one that
+// is of the same size with another root; a smaller one is fine (answers overtake each other) and is not kept.
+class SeenCheckpoints {
+ public:
+  explicit SeenCheckpoints(std::string directory) : directory_(std::move(directory)) {}
+  Status see(const std::string& note, const PublicKey& key) const;
+  // The note last kept for a worker; kNotFound when there is none.
+  Result<std::string> last(std::string_view worker) const;
+
+ private:
+  std::string path_of(std::string_view origin) const;
+  std::string directory_;
+};
+
+}  // namespace hpcc
