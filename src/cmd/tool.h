@@ -28,9 +28,14 @@ int tool_cleanup(const Words& arguments);
 int tool_max_size(const Words& arguments);
 int tool_config(const Words& arguments);
 int tool_inspect(const Words& arguments);
+int tool_audit(const Words& arguments);
 int tool_doctor(const Words& arguments);
 int tool_daemon(const Words& arguments);
 int tool_compile(const Words& arguments);
+
+// Prints the audit rows whose output, object, action, source or row digest or row id begins with `wanted`, or whose
+// source has that name. Returns how many.
+int print_matching_rows(const std::string& wanted);
 
 // Asks the running daemon; false when none runs or it does not answer.
 bool ask_daemon(std::string_view verb, std::string* answer);

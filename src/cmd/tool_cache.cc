@@ -71,7 +71,9 @@ int tool_config(const Words&) {
 
 int tool_inspect(const Words& arguments) {
   if (arguments.size() != 1 || arguments[0] == "--help") {
-    puts("usage: hpcc inspect HASH\n\nHASH is a key, manifest, result or blob, or a prefix of one.");
+    puts(
+        "usage: hpcc inspect HASH\n\nHASH is the digest of a key, manifest, result or blob, or of an audit row's "
+        "output, object, action,\nsource or the row itself, or a prefix of one; or a source's name.");
     return arguments.size() == 1 ? 0 : 2;
   }
   std::string ignored;
@@ -84,7 +86,8 @@ int tool_inspect(const Words& arguments) {
            static_cast<int>(text.size()), text.data());
     ++found;
   });
-  if (!done.ok()) return report(done, "");
+  found += print_matching_rows(arguments[0]);
+  if (!done.ok() && found == 0) return report(done, "");
   if (found == 0) fprintf(stderr, "hpcc: nothing stored begins with %s\n", arguments[0].c_str());
   return found == 0 ? 1 : 0;
 }

@@ -180,6 +180,21 @@ TEST_F(Log, WithoutCheckpointSaysThatTheTailIsUnproved) {
   EXPECT_EQ(report().proved_rows, 0u);
 }
 
+// The verifier that shares no code with hpcc.
+TEST_F(Log, IsJudgedAlikeByTheStandaloneVerifier) {
+  append(6);
+  const std::string command = "python3 " HPCC_SOURCE_DIR "/tools/audit-verify.py " + path + " " +
+                              key.public_key().hex() + " > " + directory + "/out 2>&1";
+  EXPECT_EQ(WEXITSTATUS(system(command.c_str())), 0) << *read_file(directory + "/out", 10000);
+  auto all = lines();
+  const auto good = all;
+  all[3].replace(all[3].find("\tw1\t"), 4, "\tw2\t");
+  write(all);
+  EXPECT_EQ(WEXITSTATUS(system(command.c_str())), 1);
+  write({good.begin(), good.end() - 1});
+  EXPECT_EQ(WEXITSTATUS(system(command.c_str())), 1);
+}
+
 TEST_F(Log, KeepsATornLineAside) {
   append(2);
   std::ofstream(path, std::ios::app) << "half a row";

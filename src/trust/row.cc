@@ -16,12 +16,34 @@ namespace hpcc {
 
 namespace {
 
-constexpr std::array<std::string_view, kRowColumns> kColumns = {
-    "image_digest", "source_digest",   "flags",        "output_digest", "tenant",       "worker",
-    "vm",           "duration",        "exit",         "row_id",        "start",        "action_digest",
-    "disposition",  "driver",          "rootfs_hash",  "kernel_digest", "agent_digest", "principal",
-    "grant_digest", "probes_digest",   "stdio_digest", "peak_rss_kib",  "cpu_ms",       "name",
-    "replayable",   "compiled_row_id", "signature"};
+constexpr std::array<std::string_view, kRowColumns> kColumns = {"image_digest",
+                                                                "source_digest",
+                                                                "flags",
+                                                                "output_digest",
+                                                                "tenant",
+                                                                "worker",
+                                                                "vm",
+                                                                "duration",
+                                                                "exit",
+                                                                "row_id",
+                                                                "start",
+                                                                "action_digest",
+                                                                "disposition",
+                                                                "driver",
+                                                                "rootfs_hash",
+                                                                "kernel_digest",
+                                                                "agent_digest",
+                                                                "principal",
+                                                                "grant_digest",
+                                                                "probes_digest",
+                                                                "stdio_digest",
+                                                                "object_digest",
+                                                                "peak_rss_kib",
+                                                                "cpu_ms",
+                                                                "name",
+                                                                "replayable",
+                                                                "compiled_row_id",
+                                                                "signature"};
 
 constexpr std::array<std::string_view, 6> kDispositions = {"compiled", "hit", "replay", "fallback", "bypass", "lost"};
 
@@ -122,6 +144,7 @@ void each_column(Row& row, Text text, Number number) {
   text(row.worker), text(row.vm), number(row.duration_ms), number(row.exit), text(row.row_id), text(row.start);
   text(row.action_digest), number(row.disposition), text(row.driver), text(row.rootfs_hash), text(row.kernel_digest);
   text(row.agent_digest), text(row.principal), text(row.grant_digest), text(row.probes_digest), text(row.stdio_digest);
+  text(row.object_digest);
   number(row.peak_rss_kib), number(row.cpu_ms), text(row.name), number(row.replayable), text(row.compiled_row_id);
 }
 

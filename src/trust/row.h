@@ -23,7 +23,7 @@ namespace hpcc {
 
 inline constexpr size_t kRowBytes = 65535;
 inline constexpr size_t kFlagsBytes = 32768;
-inline constexpr size_t kRowColumns = 27;
+inline constexpr size_t kRowColumns = 28;
 
 enum class Disposition { kCompiled, kHit, kReplay, kFallback, kBypass, kLost };  // kLost: the VM or worker ended first
 std::string_view disposition_name(Disposition disposition);
@@ -51,6 +51,7 @@ struct AuditRow {
   std::string grant_digest;
   std::string probes_digest;
   std::string stdio_digest;   // sha256 of sha256(stdout) | sha256(stderr), raw
+  std::string object_digest;  // sha256 of the first output: what `sha256sum a.o` prints
   uint64_t peak_rss_kib = 0;  // as the guest says, like the next
   uint64_t cpu_ms = 0;
   std::string name;             // the source's logical path

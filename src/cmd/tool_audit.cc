@@ -1,0 +1,161 @@
+// `hpcc audit verify [FILE] [--key HEX]`, and the rows that `hpcc inspect` finds.
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+
+#include "base/fs.h"
+#include "cmd/tool.h"
+#include "trust/audit_log.h"
+
+namespace hpcc {
+namespace {
+
+// "" without a state directory.
+std::string up_path(const char* name) {
+  Result<std::string> dir = state_directory();
+  return dir.ok() ? *dir + "/up/" + name : "";
+}
+
+struct VerifyWords {
+  std::string file;
+  std::optional<PublicKey> key;
+};
+
+int usage() {
+  fprintf(stderr,
+          "usage: hpcc audit verify [FILE] [--key HEX]\n\nChecks every signature of an audit log, its tree against its "
+          "checkpoint, and that against what this client saw.\nFILE is $HPCC_DIR/up/audit.tsv unless given. HEX is the "
+          "worker's public receipt key, needed for a log that is not this machine's.\n");
+  return 2;
+}
+
+bool parse_words(const Words& words, VerifyWords* out) {
+  if (words.empty() || words[0] != "verify") return false;
+  for (size_t i = 1; i < words.size(); ++i) {
+    if (words[i] == "--key" && i + 1 < words.size()) {
+      out->key = PublicKey::from_hex(words[++i]);
+      if (!out->key) return false;
+    } else if (out->file.empty() && !words[i].starts_with("-")) {
+      out->file = words[i];
+    } else {
+      return false;
+    }
+  }
+  if (out->file.empty()) out->file = up_path("audit.tsv");
+  return !out->file.empty();
+}
+
+Result<PublicKey> local_worker_key() {
+  TRY_ASSIGN(SigningKey key, SigningKey::load(up_path("worker/receipt.key")));
+  return key.public_key();
+}
+
+std::optional<std::string> seen_of(const std::string& file) {
+  std::string worker;
+  Status read = read_log(file, [&](std::string_view line) {
+    Result<SignedRow> row = decode_row(line);
+    if (row.ok()) worker = row->row.worker;
+    return worker.empty();
+  });
+  if (!read.ok() || worker.empty()) return {};
+  Result<std::string> note = SeenCheckpoints(up_path("client/seen")).last(worker);
+  return note.ok() ? std::optional<std::string>(*note) : std::nullopt;
+}
+
+void print_column(const char* name, std::string_view value) {
+  if (!value.empty()) printf("  %-16s %.*s\n", name, static_cast<int>(value.size()), value.data());
+}
+
+void print_row(const SignedRow& signed_row, const std::string& digest) {
+  const AuditRow& row = signed_row.row;
+  printf("row %s\n", digest.c_str());
+  print_column("row_id", row.row_id);
+  print_column("start", row.start);
+  print_column("disposition", disposition_name(row.disposition));
+  print_column("name", row.name);
+  print_column("flags", row.flags);
+  print_column("exit", std::to_string(row.exit));
+  print_column("duration_ms", std::to_string(row.duration_ms));
+  const std::array<std::pair<const char*, const std::string*>, 17> texts = {{
+      {"image_digest", &row.image_digest},
+      {"source_digest", &row.source_digest},
+      {"output_digest", &row.output_digest},
+      {"object_digest", &row.object_digest},
+      {"action_digest", &row.action_digest},
+      {"stdio_digest", &row.stdio_digest},
+      {"probes_digest", &row.probes_digest},
+      {"tenant", &row.tenant},
+      {"principal", &row.principal},
+      {"worker", &row.worker},
+      {"driver", &row.driver},
+      {"vm", &row.vm},
+      {"rootfs_hash", &row.rootfs_hash},
+      {"kernel_digest", &row.kernel_digest},
+      {"agent_digest", &row.agent_digest},
+      {"grant_digest", &row.grant_digest},
+      {"compiled_row_id", &row.compiled_row_id},
+  }};
+  for (const auto& [name, text] : texts) print_column(name, *text);
+  print_column("peak_rss_kib", std::to_string(row.peak_rss_kib));
+  print_column("cpu_ms", std::to_string(row.cpu_ms));
+  print_column("replayable", row.replayable ? "yes" : "no: a flag was redacted");
+  print_column("signed", signed_row.signature.empty() ? "no: asserted by the client" : "yes");
+}
+
+bool row_matches(const AuditRow& row, const std::string& digest, std::string_view wanted) {
+  if (row.name == wanted || basename_of(row.name) == wanted) return true;
+  if (wanted.size() < 4) return false;  // shorter prefixes are accidents
+  const std::array<std::string_view, 6> digests = {
+      digest, row.output_digest, row.object_digest, row.action_digest, row.source_digest, row.row_id};
+  for (std::string_view one : digests) {
+    if (!one.empty() && one.starts_with(wanted)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+int tool_audit(const Words& arguments) {
+  VerifyWords words;
+  if (!parse_words(arguments, &words)) return usage();
+  Result<PublicKey> key = words.key ? Result<PublicKey>(*words.key) : local_worker_key();
+  if (!key.ok()) {
+    fprintf(stderr, "hpcc: no key to check the log with (give --key HEX): %s\n", key.error().to_string().c_str());
+    return 1;
+  }
+  const std::optional<std::string> seen = seen_of(words.file);
+  Result<LogReport> report = verify_log(words.file, *key, seen);
+  if (!report.ok()) {
+    fprintf(stderr, "hpcc: %s\n", report.error().to_string().c_str());
+    return 1;
+  }
+  for (const std::string& problem : report->problems) printf("WRONG  %s\n", problem.c_str());
+  for (const std::string& note : report->notes) printf("note   %s\n", note.c_str());
+  if (!seen) puts("note   this client keeps no checkpoint of that worker: a rewritten history would not show");
+  printf("%s: %llu rows, %llu proved by the checkpoint, key %s: %s\n", words.file.c_str(),
+         static_cast<unsigned long long>(report->rows), static_cast<unsigned long long>(report->proved_rows),
+         key->hex().c_str(), report->problems.empty() ? "the tree and all signatures hold" : "NOT as it was signed");
+  return report->problems.empty() ? 0 : 1;
+}
+
+int print_matching_rows(const std::string& wanted) {
+  constexpr int kMostRows = 100;
+  int found = 0;
+  for (const char* name : {"audit.tsv", "local.tsv"}) {
+    Status read = read_log(up_path(name), [&](std::string_view line) {
+      Result<SignedRow> row = decode_row(line);
+      if (!row.ok()) return true;  // `audit verify` tells of those
+      const std::string digest = BlobDigest::of(line).hex();
+      if (row_matches(row->row, digest, wanted)) print_row(*row, digest), ++found;
+      return found < kMostRows;
+    });
+    if (!read.ok() && read.error().code != Code::kNotFound) {
+      fprintf(stderr, "hpcc: %s\n", read.error().to_string().c_str());
+    }
+  }
+  if (found >= kMostRows) printf("(the first %d rows; a longer prefix finds fewer)\n", kMostRows);
+  return found;
+}
+
+}  // namespace hpcc
