@@ -24,12 +24,13 @@ LoadedManifest::LoadedManifest(const Manifest& manifest, const Place& place, Fil
   inputs_.reserve(manifest.inputs.size());
   for (const Input& input : manifest.inputs) {
     bool digested = input.kind != InputKind::kDirectory && input.kind != InputKind::kNotLink;
-    inputs_.push_back(
-        {files.intern(resolve_path(input.path, place)), digested ? files.intern(input.digest) : 0, input.kind, 0, false});
+    inputs_.push_back({files.intern(resolve_path(input.path, place)), digested ? files.intern(input.digest) : 0,
+                       input.kind, 0, false});
   }
   absents_.reserve(manifest.absents.size());
   for (const AbsentSet& set : manifest.absents) {
-    absents_.push_back({files.intern(resolve_path(set.directory, place)), set.names, set.checked_names, 0, FileStamp()});
+    absents_.push_back(
+        {files.intern(resolve_path(set.directory, place)), set.names, set.checked_names, 0, FileStamp()});
   }
   pair_inputs();
 }

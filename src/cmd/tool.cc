@@ -17,7 +17,7 @@ constexpr Verb kTable[] = {
     {"stats", "stats [--json]", "hits, misses by cause, bypasses by reason, time saved, size", 1, tool_stats},
     {"-s", nullptr, nullptr, 1, tool_stats},
     {"explain", "explain FILE", "why a source or output was compiled and not a hit", 1, tool_explain},
-    {"inspect", "inspect HASH", "a key, manifest, result, blob or audit row by (a prefix of) its digest", 1, tool_inspect},
+    {"inspect", "inspect HASH", "a key, manifest, result, blob or audit row by its digest", 1, tool_inspect},
     {"audit", "audit verify [FILE]", "check an audit log: every signature, the tree, its checkpoint", 4, tool_audit},
     {"doctor", "doctor", "check this machine's setup; debugger settings of this project", 0, tool_doctor},
     {"daemon", "daemon start|stop|status", "the background process", 1, tool_daemon},

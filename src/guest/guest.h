@@ -76,7 +76,7 @@ struct GuestResult {
   uint64_t wall_ms = 0;
 };
 
-// Where the worker's blobs are. open() gives a readable file with exactly the blob's bytes; the proxy checks the digest.
+// Where the worker's blobs are. open() gives a readable file with exactly the blob's bytes; the proxy checks that.
 class BlobSource {
  public:
   virtual ~BlobSource() = default;
