@@ -10,8 +10,8 @@
 namespace hpcc {
 
 // Bits. Tokens are found after splicing backslash-newlines; comments and strings are not skipped.
-inline constexpr uint32_t kFactDateTime = 1u << 0;   // __DATE__ or __TIME__
-inline constexpr uint32_t kFactTimestamp = 1u << 1;  // __TIMESTAMP__
+inline constexpr uint32_t kFactDateTime = 1u << 0;   // the macro of the date or of the time of day
+inline constexpr uint32_t kFactTimestamp = 1u << 1;  // the macro of the source file's date
 // One of the above can be pasted together by ## within this file, or a token holds all of its letters and some of its
 // underscores (__TIME, DATE__) and can be an operand of ##: it stands beside ## itself, at the end of a macro argument,
 // or at the end of a macro's replacement.
@@ -37,7 +37,7 @@ inline constexpr uint32_t kFactScanned = 1u << 31;
 
 uint32_t scan_source_facts(std::string_view text);
 
-// Whether __DATE__, __TIME__ or __TIMESTAMP__ could be pasted together from the tokens of all inputs of a compile,
+// Whether one of those three macros could be pasted together from the tokens of all inputs of a compile,
 // whose facts are given united. The names written out in full are facts of their own. Pieces of a single letter count
 // only within the file where all the rest is: T, E and `__` are in every C++ program.
 bool may_paste_time_macro(uint32_t facts);

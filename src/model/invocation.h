@@ -40,7 +40,7 @@ enum class Bypass : uint8_t {
   kUntraced,            // no tracer possible: compiled, not stored
   kVolatileInput,       // the compile read /proc, /sys, a device, the network ...
   kInputChanged,        // an input changed during or just before the run
-  kTimeMacro,           // __DATE__, __TIME__, __TIMESTAMP__ without SOURCE_DATE_EPOCH
+  kTimeMacro,           // a macro that tells date or time, without SOURCE_DATE_EPOCH
   kOutputMissing,       // the compiler did not write a declared output, or wrote an undeclared one
   kOutputTooLarge,
   kStoreError,          // the store cannot be written: disk full, read-only, unsupported file system
