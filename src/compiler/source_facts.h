@@ -13,7 +13,7 @@ namespace hpcc {
 inline constexpr uint32_t kFactDateTime = 1u << 0;   // the macro of the date or of the time of day
 inline constexpr uint32_t kFactTimestamp = 1u << 1;  // the macro of the source file's date
 // One of the above can be pasted together by ## within this file, or a token holds all of its letters and some of its
-// underscores (__TIME, DATE__) and can be an operand of ##: it stands beside ## itself, at the end of a macro argument,
+// underscores on one side and can be an operand of ##: it stands beside ## itself, at the end of a macro argument,
 // or at the end of a macro's replacement.
 inline constexpr uint32_t kFactTimePiece = 1u << 2;
 inline constexpr uint32_t kFactUnderscores = 1u << 3;       // the token "_" or "__", where it can be an operand of ##
@@ -22,7 +22,7 @@ inline constexpr uint32_t kFactPragmaDependency = 1u << 5;  // #pragma GCC depen
 // The file can see its own path: __FILE__, __BASE_FILE__, __builtin_FILE, __builtin_source_location, source_location,
 // or a piece of the first two. __FILE_NAME__ does not count.
 inline constexpr uint32_t kFactFileMacro = 1u << 6;
-// Halves of such a word as operands, with or without underscores: DA and TE, TI and ME, and for TIMESTAMP any beginning
+// Halves of such a word as operands, with or without underscores; of the longest word any beginning
 // and any end of two letters or more.
 inline constexpr uint32_t kFactDa = 1u << 7;
 inline constexpr uint32_t kFactTe = 1u << 8;
