@@ -179,7 +179,7 @@ std::optional<Answer> Compile::serve(const Engine::Loaded& entry) {
   store.count(Counter::kHitTimeUs, spent_ns / 1000);
   if (entry.result.compile_ns > spent_ns)
     store.count(Counter::kTimeSavedMs, (entry.result.compile_ns - spent_ns) / 1000000);
-  engine_.note_hit(history_name_);
+  engine_.note_hit(history_name_, key_, entry.sequence);
   log("hit " + key_.hex());
   return Answer{frame::Type::kDone, encode_done(0, entry.result.stdout_text, entry.result.stderr_text)};
 }
@@ -218,35 +218,60 @@ Answer Compile::run_traced(bool had_entries) {
   return {frame::Type::kRun, encode_run(frame::kTrace | frame::kCapture | frame::kReport, prefix, {})};
 }
 
-// Names what changed since the last compile of this output: the command, or inputs of the newest entry.
+// What became of this output last: the command that compiled it, or the hit since. `sequence` is the entry it was.
+std::optional<HistoryRecord> Compile::last_result(uint64_t* sequence) {
+  Store& store = engine_.store();
+  std::optional<HistoryRecord> last = read_history(store, history_name_);
+  std::optional<HitNote> hit = engine_.last_hit(history_name_);
+  if (hit && (!last || hit->when_ns > last->when_ns)) {
+    if (std::optional<std::string> text = read_key_text(store, hit->key)) {
+      *sequence = hit->sequence;
+      return HistoryRecord{hit->when_ns, "hit", "", history_name_, *std::move(text)};
+    }
+  }
+  if (!last) last = read_history(store, source_history_name(request_.cwd, invocation_->source));
+  return last;
+}
+
+// Names what changed since this output was made last: the command, or inputs of the entry that served it.
 std::string Compile::why_missed(bool had_entries) {
-  std::optional<HistoryRecord> last = read_history(engine_.store(), history_name_);
-  if (!last) last = read_history(engine_.store(), source_history_name(request_.cwd, invocation_->source));
+  uint64_t sequence = 0;
+  const std::optional<HistoryRecord> last = last_result(&sequence);
   if (!last && !had_entries) return "first compile of this file";
+  if (last && last->key_text.empty()) return "the last compile was not cached: " + last->outcome;
   std::string why;
   auto add = [&](const std::string& sentence) { why += (why.empty() ? "" : "\n") + sentence; };
-  if (last && last->key_text.empty()) return "the last compile was not cached: " + last->outcome;
   if (last) {
     for (const std::string& sentence : explain_key_change(last->key_text, key_text_)) add(sentence);
   }
   if (!why.empty()) return why;
-  for (const auto& entry : *engine_.load(key_, place_)) {
-    const CompileResult& result = entry->result;
-    std::vector<std::string> differences;
-    entry->manifest->matches(engine_.files(), &differences, 8);
-    for (const std::string& difference : differences) add(difference);
-    if (!result.bound_place.empty() && result.bound_place != bound_place_text(place_)) {
-      add("the stored outputs hold the path of another checkout or directory");
-    }
-    if (!result.bound_colour.empty() && result.bound_colour != colour())
-      add("the stored messages are coloured otherwise");
-    if (!result.bound_names.empty() && result.bound_names != bound_names_text(*invocation_)) add("output names differ");
-    if (!why.empty()) return why;
+  if (last && last->outcome.starts_with("not stored")) add("the last compile was " + last->outcome);
+  if (last && last->outcome.starts_with("failed")) add("the last compile failed");
+  Engine::LoadedList entries = engine_.load(key_, place_);
+  auto used = std::find_if(entries->begin(), entries->end(), [&](const auto& e) { return e->sequence == sequence; });
+  if (used == entries->end()) used = entries->begin();
+  if (used != entries->end()) {
+    for (const std::string& difference : why_not(**used)) add(difference);
   }
-  if (!last) return "known command, but no entry serves this output";
-  if (last->outcome.starts_with("not stored")) return "the last compile was " + last->outcome;
-  if (last->outcome.starts_with("failed")) return "the last compile failed";
-  return "the entry was evicted or removed";
+  if (!why.empty()) return why;
+  return last ? "the entry was evicted or removed" : "known command, but no entry serves this output";
+}
+
+// Why an entry under the right key does not serve.
+std::vector<std::string> Compile::why_not(const Engine::Loaded& entry) {
+  const CompileResult& result = entry.result;
+  std::vector<std::string> why;
+  entry.manifest->matches(engine_.files(), &why, 8);
+  if (!result.bound_place.empty() && result.bound_place != bound_place_text(place_)) {
+    why.emplace_back("the stored outputs hold the path of another checkout or directory");
+  }
+  if (!result.bound_colour.empty() && result.bound_colour != colour()) {
+    why.emplace_back("the stored messages are coloured otherwise");
+  }
+  if (!result.bound_names.empty() && result.bound_names != bound_names_text(*invocation_)) {
+    why.emplace_back("output names differ");
+  }
+  return why;
 }
 
 std::string Compile::finish(const Finish& finish) {
@@ -331,6 +356,7 @@ std::string Compile::store_result(const Finish& finish, Observed& observed) {
   if (!put.ok()) return not_stored(Bypass::kStoreError, put.error().to_string());
   store.count(Counter::kBytesStored, collected.bytes);
   write_history("stored", why_);
+  write_key_text(store, key_, key_text_);
   log("stored " + key_.hex());
   return "stored";
 }

@@ -118,23 +118,32 @@ const std::string& Engine::cpu_identity() {
   return *cpu_;
 }
 
-void Engine::note_hit(const std::string& name) {
+void Engine::note_hit(const std::string& object, const DirectKey& key, uint64_t sequence) {
   bool full = false;
   {
     std::lock_guard lock(mutex_);
-    hits_[name] = realtime_ns();
+    hits_[object] = {realtime_ns(), key, sequence};
     full = hits_.size() >= kPendingHits;
   }
   if (full) (void)flush().ok();
 }
 
+std::optional<HitNote> Engine::last_hit(const std::string& object) {
+  {
+    std::lock_guard lock(mutex_);
+    auto pending = hits_.find(object);
+    if (pending != hits_.end()) return pending->second;
+  }
+  return read_hit_note(*store_, object);
+}
+
 Status Engine::flush() {
-  std::unordered_map<std::string, int64_t> hits;
+  std::unordered_map<std::string, HitNote> hits;
   {
     std::lock_guard lock(mutex_);
     hits.swap(hits_);
   }
-  for (const auto& [name, when] : hits) (void)store_->put_history("hit:" + name, std::to_string(when)).ok();
+  for (const auto& [object, note] : hits) write_hit_note(*store_, object, note);
   files_.flush();
   return store_->flush();
 }

@@ -15,6 +15,7 @@
 
 #include "client/check.h"
 #include "client/files.h"
+#include "client/history.h"
 #include "client/key.h"
 #include "client/observation.h"
 #include "client/outputs.h"
@@ -56,7 +57,8 @@ class Engine {
   const std::string& cpu_identity();
 
   // Remembers what became of a compile, for explain. Hits are kept in memory until flush().
-  void note_hit(const std::string& name);
+  void note_hit(const std::string& object, const DirectKey& key, uint64_t sequence);
+  std::optional<HitNote> last_hit(const std::string& object);
   Status flush();
 
  private:
@@ -75,7 +77,7 @@ class Engine {
   size_t cost_ = 0;
   std::unordered_map<BlobDigest, DriverKind, DigestHash> drivers_;
   std::optional<std::string> cpu_;
-  std::unordered_map<std::string, int64_t> hits_;
+  std::unordered_map<std::string, HitNote> hits_;
 };
 
 class Compile {
@@ -98,6 +100,8 @@ class Compile {
   std::optional<Answer> serve(const Engine::Loaded& entry);
   Answer run_traced(bool had_entries);
   std::string why_missed(bool had_entries);
+  std::optional<HistoryRecord> last_result(uint64_t* sequence);
+  std::vector<std::string> why_not(const Engine::Loaded& entry);
   std::string store_result(const Finish& finish, Observed& observed);
   Bypass time_problem(const Observed& observed) const;
   bool bound_by_path(const Observed& observed) const;

@@ -16,7 +16,47 @@ void put_string(std::string* out, std::string_view text) {
   out->append(text);
 }
 
+std::string_view bytes_of(const uint64_t& value) { return {reinterpret_cast<const char*>(&value), sizeof value}; }
+
 }  // namespace
+
+std::string encode_hit_note(const HitNote& note) {
+  std::string out(1, '\2');
+  out += bytes_of(static_cast<uint64_t>(note.when_ns));
+  out += note.key.view();
+  out += bytes_of(note.sequence);
+  return out;
+}
+
+Result<HitNote> decode_hit_note(std::string_view bytes) {
+  constexpr size_t kBytes = 1 + 8 + sizeof(DirectKey::bytes) + 8;
+  if (bytes.size() != kBytes || bytes[0] != '\2') return Error{Code::kCorrupt, "note of a hit", 0};
+  HitNote note;
+  memcpy(&note.when_ns, bytes.data() + 1, 8);
+  memcpy(note.key.bytes.data(), bytes.data() + 9, sizeof note.key.bytes);
+  memcpy(&note.sequence, bytes.data() + 9 + sizeof note.key.bytes, 8);
+  return note;
+}
+
+std::optional<HitNote> read_hit_note(Store& store, const std::string& object) {
+  std::optional<std::string> bytes = store.history("hit:" + object);
+  if (!bytes) return std::nullopt;
+  Result<HitNote> note = decode_hit_note(*bytes);
+  if (!note.ok()) return std::nullopt;
+  return *note;
+}
+
+void write_hit_note(Store& store, const std::string& object, const HitNote& note) {
+  (void)store.put_history("hit:" + object, encode_hit_note(note)).ok();
+}
+
+std::optional<std::string> read_key_text(Store& store, const DirectKey& key) {
+  return store.history("key:" + key.hex());
+}
+
+void write_key_text(Store& store, const DirectKey& key, const std::string& text) {
+  (void)store.put_history("key:" + key.hex(), text).ok();
+}
 
 std::string encode_history(const HistoryRecord& record) {
   std::string out(1, '\1');

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "model/digest.h"
 #include "store/store.h"
 #include "wire/local.h"
 
@@ -18,6 +19,22 @@ struct HistoryRecord {
   std::string object;    // absolute path of the output
   std::string key_text;  // see client/key.h; "" for a bypass
 };
+
+// The last hit of an output: by it a later miss is told from the result that was really used last.
+struct HitNote {
+  int64_t when_ns = 0;
+  DirectKey key;
+  uint64_t sequence = 0;  // of the entry under the key
+};
+
+std::string encode_hit_note(const HitNote& note);
+Result<HitNote> decode_hit_note(std::string_view bytes);
+std::optional<HitNote> read_hit_note(Store& store, const std::string& object);
+void write_hit_note(Store& store, const std::string& object, const HitNote& note);
+
+// The text of a key that something was stored under.
+std::optional<std::string> read_key_text(Store& store, const DirectKey& key);
+void write_key_text(Store& store, const DirectKey& key, const std::string& text);
 
 std::string encode_history(const HistoryRecord& record);
 Result<HistoryRecord> decode_history(std::string_view bytes);

@@ -101,6 +101,7 @@ std::string as_spelled(std::string_view option) {
 std::string describe(std::string_view tag, std::string_view value) {
   if (tag == "option") return "option " + as_spelled(value);
   if (tag == "env") return "environment variable " + std::string(value);
+  if (tag == "map") return "project file .hpcc (its directory is mapped to " + std::string(value) + ")";
   if (tag == "driver") return "compiler driver " + std::string(value);
   if (tag == "source") return "source file content " + std::string(value);
   return std::string(tag) + " " + std::string(value);

@@ -29,8 +29,8 @@ int tool_explain(const Words& arguments) {
   std::optional<HistoryRecord> of_source = read_history(*store, source_history_name(here, arguments[0]));
   if (of_source && (!record || of_source->when_ns > record->when_ns)) record = of_source;
   const std::string object = record && !record->object.empty() ? record->object : path;
-  std::optional<std::string> hit = store->history("hit:" + object);
-  const int64_t hit_ns = hit ? strtoll(hit->c_str(), nullptr, 10) : 0;
+  const std::optional<HitNote> hit = read_hit_note(*store, object);
+  const int64_t hit_ns = hit ? hit->when_ns : 0;
   if (std::optional<std::string> link = store->history("link:" + path); link && !record) {
     printf("links are not cached; what went in and came out:\n%s", link->c_str());
     return 0;

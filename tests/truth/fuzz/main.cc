@@ -1,0 +1,237 @@
+// truth_fuzz: random walks through projects and commands, each step compiled through hpcc and directly and compared.
+//
+//   truth_fuzz --seed N [--seed N ...] | --random-seed   [--steps N] [--out DIR] [--until-wrong] [--no-explain]
+//   truth_fuzz --report DIR                 the sum over all logs there
+//   truth_fuzz --seed N --replay STEP       what that step is, run from an empty cache, shrunk, as a scenario
+//
+// HPCC_BIN names the folder with hpcc, hpccd and hpcc-tool. A walk's log is DIR/seed-N.log: a run that was ended goes
+// on where it stopped. Exit code 1 when any result was wrong, 2 for mistakes in the command.
+#include <dirent.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <random>
+
+#include "base/fs.h"
+#include "report.h"
+#include "session.h"
+#include "shrink.h"
+#include "walk.h"
+
+namespace hpcc::fuzz {
+namespace {
+
+struct Options {
+  std::vector<uint64_t> seeds;
+  size_t steps = 500;
+  std::string out, report, hpcc;
+  long replay = -1;
+  bool until_wrong = false, shrink = true;
+  Session::Explain explain = Session::Explain::kAsk;
+};
+
+constexpr size_t kShrinkRuns = 400;
+
+int usage() {
+  fputs(
+      "usage: truth_fuzz --seed N... | --random-seed [--steps N] [--out DIR] [--until-wrong] [--no-explain]\n"
+      "                  [--no-shrink] [--replay STEP] | --report DIR\n",
+      stderr);
+  return 2;
+}
+
+bool parse(int argc, char** argv, Options* options) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool has_value =
+        word == "--seed" || word == "--steps" || word == "--out" || word == "--report" || word == "--replay";
+    if (has_value && i + 1 == argc) return false;
+    const char* value = has_value ? argv[++i] : "";
+    if (word == "--seed")
+      options->seeds.push_back(strtoull(value, nullptr, 10));
+    else if (word == "--steps")
+      options->steps = strtoull(value, nullptr, 10);
+    else if (word == "--out")
+      options->out = value;
+    else if (word == "--report")
+      options->report = value;
+    else if (word == "--replay")
+      options->replay = strtol(value, nullptr, 10);
+    else if (word == "--random-seed")
+      options->seeds.push_back(std::random_device{}() % 1'000'000);
+    else if (word == "--until-wrong")
+      options->until_wrong = true;
+    else if (word == "--no-shrink")
+      options->shrink = false;
+    else if (word == "--no-explain")
+      options->explain = Session::Explain::kFromLog;
+    else
+      return false;
+  }
+  return !options->seeds.empty() || !options->report.empty();
+}
+
+// A scratch directory for one walk's files and cache; gone afterwards.
+class Scratch {
+ public:
+  Scratch() {
+    char name[] = "/tmp/hpcc-truth-fuzz-XXXXXX";
+    path_ = mkdtemp(name) != nullptr ? name : "";
+  }
+  explicit Scratch(std::string path) : path_(std::move(path)) { (void)make_directories(path_, 0755).ok(); }
+  ~Scratch() {
+    std::error_code ignored;
+    if (!keep) std::filesystem::remove_all(path_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  const std::string& path() const { return path_; }
+  bool keep = false;
+
+ private:
+  std::string path_;
+};
+
+// Groups a list of states into steps: each ends with a state that is not quiet.
+Step run_states(Runner& runner, const std::vector<State>& states) {
+  Session session(runner);
+  std::vector<State> batch;
+  Step last;
+  for (const State& state : states) {
+    batch.push_back(state);
+    if (state.quiet) continue;
+    last = session.run(batch, Session::Explain::kFromLog);
+    batch.clear();
+  }
+  return last;
+}
+
+bool fails_again(const Options& options, const std::vector<State>& states) {
+  Scratch scratch;
+  Runner runner(scratch.path(), options.hpcc);
+  return !run_states(runner, states).wrong.empty();
+}
+
+// Shrinks the failure at the end of `states` and writes it beside the log.
+void write_failure(const Options& options, uint64_t seed, size_t number, const std::vector<State>& states,
+                   const Step& step) {
+  const std::string name = "seed " + std::to_string(seed) + " step " + std::to_string(number);
+  const std::string path = options.out + "/seed-" + std::to_string(seed) + "-step-" + std::to_string(number) + ".py";
+  std::string remark = name + ":";
+  for (const std::string& difference : step.wrong) remark += " " + difference + ";";
+  std::vector<State> shrunk = shrink(
+      states, [&](const std::vector<State>& fewer) { return fails_again(options, fewer); }, kShrinkRuns);
+  if (shrunk.empty()) {
+    printf("%s does not fail again from an empty cache: a matter of time; replay it with --seed %llu --replay %zu\n",
+           name.c_str(), static_cast<unsigned long long>(seed), number);
+    return;
+  }
+  const std::string text = scenario_text("fuzz: " + name, shrunk, remark);
+  if (FILE* file = fopen(path.c_str(), "w")) {
+    fputs(text.c_str(), file);
+    fclose(file);
+  }
+  printf("shrunk to %zu states, as a scenario in %s:\n%s", shrunk.size(), path.c_str(), text.c_str());
+  for (const State& state : shrunk) printf("  state: %s%s\n", state.what.c_str(), state.quiet ? "(quiet)" : "");
+}
+
+void print_wrong(uint64_t seed, size_t number, const State& state, const Step& step) {
+  printf("WRONG: seed %llu step %zu, answer %s %s\n  change: %s\n", static_cast<unsigned long long>(seed), number,
+         answer_name(step.answer.kind), step.answer.detail.c_str(), state.what.c_str());
+  for (const std::string& difference : step.wrong) printf("  %s\n", difference.c_str());
+  fflush(stdout);
+}
+
+void run_walk(const Options& options, uint64_t seed, Report* report) {
+  const std::string base = options.out + "/seed-" + std::to_string(seed);
+  Scratch scratch(base + ".work");
+  const std::vector<Line> done = read_log(base + ".log");
+  Runner runner(scratch.path(), options.hpcc);
+  Session session(runner);
+  Walk walk(seed);
+  std::vector<State> past;
+  FILE* log = fopen((base + ".log").c_str(), "a");
+  for (size_t number = 0; number < options.steps && log != nullptr; ++number) {
+    const std::vector<State> states = walk.next();
+    past.insert(past.end(), states.begin(), states.end());
+    if (number < done.size()) {
+      session.recall(states, answer_kind(done[number].answer));
+      report->add(done[number]);
+      continue;
+    }
+    const Step step = session.run(states, options.explain);
+    const Line line = line_of(number, step);
+    fputs(encode_line(line).c_str(), log);
+    fflush(log);
+    report->add(line);
+    if (step.wrong.empty()) continue;
+    print_wrong(seed, number, states.back(), step);
+    if (options.shrink) write_failure(options, seed, number, past, step);
+    if (options.until_wrong) break;
+  }
+  if (log != nullptr) fclose(log);
+}
+
+int replay(const Options& options) {
+  Walk walk(options.seeds[0]);
+  std::vector<State> past;
+  for (long number = 0; number <= options.replay; ++number) {
+    for (State& state : walk.next()) past.push_back(std::move(state));
+  }
+  const size_t from = past.size() > 12 ? past.size() - 12 : 0;
+  for (size_t i = from; i < past.size(); ++i) printf("state %zu: %s\n", i, past[i].what.c_str());
+  Scratch scratch;
+  scratch.keep = true;
+  Step step;
+  {
+    Runner runner(scratch.path(), options.hpcc);
+    step = run_states(runner, past);
+    runner.disk().sync(past.back().command.root, past.back().tree);
+  }
+  printf("answer %s %s\n%sfiles are kept in %s\n", answer_name(step.answer.kind), step.answer.detail.c_str(),
+         step.answer.why.c_str(), scratch.path().c_str());
+  if (step.wrong.empty()) return 0;
+  print_wrong(options.seeds[0], static_cast<size_t>(options.replay), past.back(), step);
+  if (options.shrink) write_failure(options, options.seeds[0], static_cast<size_t>(options.replay), past, step);
+  return 1;
+}
+
+int run(Options options) {
+  Report report;
+  if (!options.report.empty()) {
+    if (!read_directory(options.report, &report)) return usage();
+    report.print();
+    return report.finish();
+  }
+  const char* bin = getenv("HPCC_BIN");
+  options.hpcc = std::string(bin != nullptr ? bin : "build/release/bin") + "/hpcc";
+  if (char* real = realpath(options.hpcc.c_str(), nullptr)) options.hpcc = real;
+  if (access(options.hpcc.c_str(), X_OK) != 0) {
+    fprintf(stderr, "truth_fuzz: no %s (./dev build makes it, HPCC_BIN names its folder)\n", options.hpcc.c_str());
+    return 2;
+  }
+  Scratch scratch;
+  if (options.out.empty()) options.out = scratch.path();
+  (void)make_directories(options.out, 0755).ok();
+  if (options.replay >= 0) return replay(options);
+  for (uint64_t seed : options.seeds) {
+    printf("seed %llu\n", static_cast<unsigned long long>(seed));
+    fflush(stdout);
+    ++report.seeds;
+    run_walk(options, seed, &report);
+    if (options.until_wrong && report.wrong() != 0) break;
+  }
+  report.print();
+  return report.finish();
+}
+
+}  // namespace
+}  // namespace hpcc::fuzz
+
+int main(int argc, char** argv) {
+  hpcc::fuzz::Options options;
+  if (!hpcc::fuzz::parse(argc, argv, &options)) return hpcc::fuzz::usage();
+  return hpcc::fuzz::run(std::move(options));
+}
