@@ -157,12 +157,19 @@ std::string Collector::take_dep(const std::string& text) {
 }
 
 // Objects are made anew by assembler and compiler; assembly and side files are written into what is there, through a
-// symbolic link and keeping its mode. Clang renames its main output into place.
+// symbolic link and keeping its mode. Clang's compiler renames its output into place; its assembler, when the source is
+// assembly, writes into what is there.
 bool written_in_place(const Invocation& invocation, OutputKind kind) {
   if (kind != OutputKind::kObject) return kind != OutputKind::kDwo;
-  const auto assembly = [](const KeyArg& arg) { return arg.option == "-S"; };
-  return invocation.family == Family::kGcc &&
-         std::any_of(invocation.key_args.begin(), invocation.key_args.end(), assembly);
+  bool to_assembly = false, own_assembler = invocation.family == Family::kClang;
+  for (const KeyArg& arg : invocation.key_args) {
+    if (arg.option == "-S") to_assembly = true;
+    if (arg.option == "-fno-integrated-as" || arg.option == "-no-integrated-as") own_assembler = false;
+    if (arg.option == "-fintegrated-as" || arg.option == "-integrated-as") own_assembler = true;
+  }
+  if (invocation.family == Family::kGcc) return to_assembly;
+  return own_assembler &&
+         (invocation.language == Language::kAssembler || invocation.language == Language::kAssemblerWithCpp);
 }
 
 struct Temporary {

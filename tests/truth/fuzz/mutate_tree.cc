@@ -204,7 +204,7 @@ bool relink_directory(Source& source, State* state) {
     state->what += "remove link inc/three; ";
     return true;
   }
-  for (const std::string& path : tree.files()) {
+  for (const auto& [path, entry] : tree.entries) {
     if (path.starts_with("inc/three/")) return false;
   }
   tree.put_link("inc/three", source.rng.chance(50) ? "one" : "two");

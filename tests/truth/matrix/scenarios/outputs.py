@@ -19,6 +19,11 @@ S("a hard-linked output", C, keep=True, change=hardlink("a.o", "other.o"))
 S("a hard-linked stale output", C, change=(write("other.o", "old"), hardlink("other.o", "a.o")))
 S("an output with mode 600", C, keep=True, change=chmod("a.o", 0o600))
 S("an output with mode 755", C, keep=True, change=chmod("a.o", 0o755))
+AS = {"a.s": ".data\n.long 1\n"}
+S("an object of assembly with mode 600", AS, "CC -c a.s -o a.o", keep=True, change=chmod("a.o", 0o600))
+S("an object of assembly through a symlink", {**AS, "real.o": ""}, "CC -c a.s -o a.o", setup=symlink("real.o", "a.o"), keep=True, populate="any")
+S("an object of assembly with mode 600, -fno-integrated-as", AS, "CC -fno-integrated-as -c a.s -o a.o", keep=True,
+  change=chmod("a.o", 0o600), compilers=CLANG)
 S("an output that is read-only", C, keep=True, change=chmod("a.o", 0o444))
 S("an output directory that is missing", C, cmd_b="CC -c a.c -o none/a.o", expect=COMPILE, any_stderr=True)
 S("an output that is a directory", {**C, "a.o/x": ""}, expect=COMPILE, populate="any", any_stderr=True)
