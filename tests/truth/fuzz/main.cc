@@ -2,6 +2,7 @@
 //
 //   truth_fuzz --seed N [--seed N ...] | --random-seed   [--steps N] [--out DIR] [--until-wrong] [--no-explain]
 //   truth_fuzz --report DIR                 the sum over all logs there
+//   truth_fuzz --seed N --show STEP         what that step is: files and command
 //   truth_fuzz --seed N --replay STEP       what that step is, run from an empty cache, shrunk, as a scenario
 //
 // HPCC_BIN names the folder with hpcc, hpccd and hpcc-tool. A walk's log is DIR/seed-N.log: a run that was ended goes
@@ -28,7 +29,7 @@ struct Options {
   std::vector<uint64_t> seeds;
   size_t steps = 500;
   std::string out, report, hpcc;
-  long replay = -1;
+  long replay = -1, show = -1;
   bool until_wrong = false, shrink = true;
   Session::Explain explain = Session::Explain::kAsk;
 };
@@ -38,38 +39,38 @@ constexpr size_t kShrinkRuns = 400;
 int usage() {
   fputs(
       "usage: truth_fuzz --seed N... | --random-seed [--steps N] [--out DIR] [--until-wrong] [--no-explain]\n"
-      "                  [--no-shrink] [--replay STEP] | --report DIR\n",
+      "                  [--no-shrink] [--show STEP] [--replay STEP] | --report DIR\n",
       stderr);
   return 2;
 }
 
+struct Word {
+  const char* name;
+  bool has_value;
+  void (*take)(Options* options, const char* value);
+};
+
+uint64_t number(const char* text) { return strtoull(text, nullptr, 10); }
+
+const Word kWords[] = {
+    {"--seed", true, [](Options* o, const char* v) { o->seeds.push_back(number(v)); }},
+    {"--random-seed", false, [](Options* o, const char*) { o->seeds.push_back(std::random_device{}() % 1'000'000); }},
+    {"--steps", true, [](Options* o, const char* v) { o->steps = number(v); }},
+    {"--out", true, [](Options* o, const char* v) { o->out = v; }},
+    {"--report", true, [](Options* o, const char* v) { o->report = v; }},
+    {"--replay", true, [](Options* o, const char* v) { o->replay = static_cast<long>(number(v)); }},
+    {"--show", true, [](Options* o, const char* v) { o->show = static_cast<long>(number(v)); }},
+    {"--until-wrong", false, [](Options* o, const char*) { o->until_wrong = true; }},
+    {"--no-shrink", false, [](Options* o, const char*) { o->shrink = false; }},
+    {"--no-explain", false, [](Options* o, const char*) { o->explain = Session::Explain::kFromLog; }},
+};
+
 bool parse(int argc, char** argv, Options* options) {
   for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    const bool has_value =
-        word == "--seed" || word == "--steps" || word == "--out" || word == "--report" || word == "--replay";
-    if (has_value && i + 1 == argc) return false;
-    const char* value = has_value ? argv[++i] : "";
-    if (word == "--seed")
-      options->seeds.push_back(strtoull(value, nullptr, 10));
-    else if (word == "--steps")
-      options->steps = strtoull(value, nullptr, 10);
-    else if (word == "--out")
-      options->out = value;
-    else if (word == "--report")
-      options->report = value;
-    else if (word == "--replay")
-      options->replay = strtol(value, nullptr, 10);
-    else if (word == "--random-seed")
-      options->seeds.push_back(std::random_device{}() % 1'000'000);
-    else if (word == "--until-wrong")
-      options->until_wrong = true;
-    else if (word == "--no-shrink")
-      options->shrink = false;
-    else if (word == "--no-explain")
-      options->explain = Session::Explain::kFromLog;
-    else
-      return false;
+    const Word* word = nullptr;
+    for (const Word& known : kWords) word = strcmp(known.name, argv[i]) == 0 ? &known : word;
+    if (word == nullptr || (word->has_value && i + 1 == argc)) return false;
+    word->take(options, word->has_value ? argv[++i] : "");
   }
   return !options->seeds.empty() || !options->report.empty();
 }
@@ -174,12 +175,34 @@ void run_walk(const Options& options, uint64_t seed, Report* report) {
   if (log != nullptr) fclose(log);
 }
 
-int replay(const Options& options) {
-  Walk walk(options.seeds[0]);
+std::vector<State> states_until(uint64_t seed, long step) {
+  Walk walk(seed);
   std::vector<State> past;
-  for (long number = 0; number <= options.replay; ++number) {
+  for (long at = 0; at <= step; ++at) {
     for (State& state : walk.next()) past.push_back(std::move(state));
   }
+  return past;
+}
+
+int show(const Options& options) {
+  const std::vector<State> past = states_until(options.seeds[0], options.show);
+  const State& state = past.back();
+  for (const auto& [path, entry] : state.tree.entries) {
+    const Inode* file = state.tree.file(path);
+    printf("--- %s %s\n%s", path.c_str(), entry.target.c_str(), file != nullptr ? file->text->c_str() : "");
+  }
+  for (size_t i = past.size() > 5 ? past.size() - 5 : 0; i < past.size(); ++i) {
+    printf("state %zu: %s%s\n  in %s/%s:", i, past[i].what.c_str(), past[i].settle ? "" : "(at once) ",
+           kRootNames[past[i].command.root], past[i].command.cwd.c_str());
+    for (const auto& [name, value] : past[i].command.env) printf(" %s=%s", name.c_str(), value.c_str());
+    for (const std::string& word : past[i].command.argv()) printf(" %s", word.c_str());
+    printf("\n");
+  }
+  return 0;
+}
+
+int replay(const Options& options) {
+  const std::vector<State> past = states_until(options.seeds[0], options.replay);
   const size_t from = past.size() > 12 ? past.size() - 12 : 0;
   for (size_t i = from; i < past.size(); ++i) printf("state %zu: %s\n", i, past[i].what.c_str());
   Scratch scratch;
@@ -215,6 +238,7 @@ int run(Options options) {
   Scratch scratch;
   if (options.out.empty()) options.out = scratch.path();
   (void)make_directories(options.out, 0755).ok();
+  if (options.show >= 0) return show(options);
   if (options.replay >= 0) return replay(options);
   for (uint64_t seed : options.seeds) {
     printf("seed %llu\n", static_cast<unsigned long long>(seed));

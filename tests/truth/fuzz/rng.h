@@ -10,7 +10,8 @@ namespace hpcc::fuzz {
 
 class Rng {
  public:
-  explicit Rng(uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 0x1234567u) {}
+  // The seed is mixed first: the streams of neighbouring seeds would else be one stream, a few numbers apart.
+  explicit Rng(uint64_t seed) : state_(seed ^ 0x5851f42d4c957f2du) { state_ = next() ^ (next() << 1); }
 
   uint64_t next() {
     state_ += 0x9e3779b97f4a7c15u;

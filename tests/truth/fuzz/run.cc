@@ -110,14 +110,13 @@ std::string Runner::directory(const State& state) const {
   return state.command.cwd.empty() ? root : root + "/" + state.command.cwd;
 }
 
-std::vector<std::string> Runner::argv(const State& state, bool through_hpcc) const {
+std::vector<std::string> Runner::argv(const State& state, Way way) const {
   const std::string root = disk_.root(state.command.root);
   std::vector<std::string> out;
   for (const std::string& word : state.command.argv()) out.push_back(expand(word, root, ""));
-  // A project with a .hpcc file is compiled with its root mapped; the plain compiler has to be told.
-  if (!through_hpcc && state.tree.file(".hpcc") != nullptr)
+  if (way == Way::kDirect && state.tree.file(".hpcc") != nullptr)
     out.insert(out.begin() + 1, "-ffile-prefix-map=" + root + "=/hpcc/w");
-  if (through_hpcc) out.insert(out.begin(), hpcc_);
+  if (way == Way::kThrough) out.insert(out.begin(), hpcc_);
   return out;
 }
 
@@ -153,12 +152,12 @@ int Runner::finish(pid_t pid) {
   return late ? 124 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-Outcome Runner::run(const State& state, bool through_hpcc) {
+Outcome Runner::run(const State& state, Way way) {
   Outcome outcome;
   const unsigned root = state.command.root;
   const Snapshot before = disk_.snapshot(root);
   const int64_t start_ns = realtime_ns();
-  outcome.code = finish(start(argv(state, through_hpcc), state));
+  outcome.code = finish(start(argv(state, way), state));
   compile_ns_ += realtime_ns() - start_ns;
   outcome.out = read_all(work_ + "/stdout");
   outcome.err = read_all(work_ + "/stderr");
@@ -168,18 +167,16 @@ Outcome Runner::run(const State& state, bool through_hpcc) {
   return outcome;
 }
 
-Outcome Runner::direct(const State& state) { return run(state, false); }
-
 Outcome Runner::through(const State& state, Answer* answer) {
   unlink((work_ + "/log").c_str());
-  Outcome outcome = run(state, true);
+  Outcome outcome = run(state, Way::kThrough);
   *answer = read_log();
   return outcome;
 }
 
 void Runner::overlapped(const State& first, const State& second) {
   const Snapshot before = disk_.snapshot(first.command.root);
-  const pid_t pid = start(argv(first, true), first);
+  const pid_t pid = start(argv(first, Way::kThrough), first);
   sleep_ns(int64_t{second.overlap_us} * 1000);
   // The output's directory may be the one that changes: only what the compile left is taken back.
   if (second.command.root == first.command.root) disk_.sync(first.command.root, second.tree);

@@ -37,7 +37,10 @@ class Runner {
   Runner(const Runner&) = delete;
 
   Disk& disk() { return disk_; }
-  Outcome direct(const State& state);
+  // A project with a .hpcc file is compiled with its root mapped by hpcc, so the plain compiler is told the same; what
+  // hpcc bypasses is not.
+  enum class Way : uint8_t { kThrough, kDirect, kDirectUnmapped };
+  Outcome direct(const State& state, Way way = Way::kDirect) { return run(state, way); }
   Outcome through(const State& state, Answer* answer);
   // Compiles `first` through hpcc and makes the files of `second` meanwhile; the result is dropped.
   void overlapped(const State& first, const State& second);
@@ -46,12 +49,12 @@ class Runner {
   int64_t compile_ns() const { return compile_ns_; }  // spent in all commands so far
 
  private:
-  std::vector<std::string> argv(const State& state, bool through_hpcc) const;
+  std::vector<std::string> argv(const State& state, Way way) const;
   std::vector<std::string> environment(const State& state) const;
   std::string directory(const State& state) const;
   pid_t start(const std::vector<std::string>& argv, const State& state);
   int finish(pid_t pid);
-  Outcome run(const State& state, bool through_hpcc);
+  Outcome run(const State& state, Way way);
   Answer read_log();
 
   std::string work_, hpcc_;

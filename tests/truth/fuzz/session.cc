@@ -128,9 +128,11 @@ Step Session::run(const std::vector<State>& states, Explain explain) {
   through = runner_.through(state, &step.answer);
   step.lost = step.repeatable && step.answer.compiled();
   judge_explanation(state, explain, &step);
-  if (!state.settle) direct = runner_.direct(state);
+  const bool unmapped = step.answer.kind == Answer::Kind::kBypass && state.tree.file(".hpcc") != nullptr;
+  const Runner::Way way = unmapped ? Runner::Way::kDirectUnmapped : Runner::Way::kDirect;
+  if (!state.settle || unmapped) direct = runner_.direct(state, way);
   step.wrong = compare(through, direct);
-  if (!step.wrong.empty()) step.unstable = !compare(runner_.direct(state), direct).empty();
+  if (!step.wrong.empty()) step.unstable = !compare(runner_.direct(state, way), direct).empty();
   if (step.unstable) step.wrong.clear();
   remember(state, step.answer.kind, false);
   step.compile_us = (runner_.compile_ns() - spent_ns) / 1000;
