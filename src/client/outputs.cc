@@ -168,7 +168,7 @@ bool written_in_place(const Invocation& invocation, OutputKind kind) {
     if (arg.option == "-fintegrated-as" || arg.option == "-integrated-as") own_assembler = true;
   }
   if (invocation.family == Family::kGcc) return to_assembly;
-  return own_assembler &&
+  return own_assembler && !to_assembly &&
          (invocation.language == Language::kAssembler || invocation.language == Language::kAssemblerWithCpp);
 }
 

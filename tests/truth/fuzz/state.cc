@@ -93,11 +93,6 @@ void compare_trees(const Tree& before, const Tree& now, std::vector<Change>* out
       if (!tree->has(path)) continue;
       const Entry& entry = tree->entries.at(path);
       if (entry.kind == Entry::Kind::kLink) add_names(&change.names, entry.target);
-      // A response file is named by what it holds.
-      if (entry.kind == Entry::Kind::kFile && path.ends_with(".rsp")) {
-        for (std::string& word : split(*tree->inodes.at(entry.inode).text, '\n'))
-          change.names.push_back(std::move(word));
-      }
     }
     out->push_back(std::move(change));
   }
@@ -134,9 +129,20 @@ void compare_flags(const Command& before, const Command& now, std::vector<Change
   if (gone.empty() && come.empty() && before.flags != now.flags) out->push_back({"reordered flags", {"order"}});
 }
 
+// A response file is named by the options in it.
+void add_response_words(const State& state, Change* change) {
+  const Inode* file = state.tree.file("opts.rsp");
+  if (file == nullptr || change->what.find(".rsp") == std::string::npos) return;
+  for (std::string& word : split(*file->text, '\n')) change->names.push_back(std::move(word));
+}
+
 void compare_commands(const State& a, const State& b, std::vector<Change>* out) {
   const Command &before = a.command, &now = b.command;
   compare_flags(before, now, out);
+  for (Change& change : *out) {
+    add_response_words(a, &change);
+    add_response_words(b, &change);
+  }
   if (before.compiler != now.compiler) {
     out->push_back({"compiler", {compiler_name(before.compiler), compiler_name(now.compiler), "compiler driver"}});
   }

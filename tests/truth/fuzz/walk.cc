@@ -67,13 +67,16 @@ State Walk::go_forth() {
   return state;
 }
 
-// Without the directory of the assembler's files most compiles fail, and a walk does not see that it is stuck.
+// Without the directory of the assembler's files most compiles fail, and some options are never cached; a walk does not
+// see that it is stuck.
 void Walk::recover(State* state) {
   std::vector<std::string>& flags = state->command.flags;
   const std::string needed = "-Wa,-I@R@/data";
   if (!source_.rng.chance(25)) return;
   if (std::find(flags.begin(), flags.end(), needed) == flags.end()) flags.push_back(needed);
-  std::erase(flags, "-nostdinc");
+  std::erase_if(flags, [](const std::string& flag) {
+    return flag == "-nostdinc" || flag.starts_with("-save-temps") || flag.starts_with("-fdump");
+  });
 }
 
 // What a timestamp cannot tell: a change right after a compile began, or two changes and compiles in one tick.
