@@ -31,6 +31,25 @@ inline constexpr uint64_t kImageEntries = 2'000'000;          // entries of all 
 inline constexpr uint32_t kImageDepth = 100;                  // directories in directories
 inline constexpr size_t kImageNameBytes = 255;                // one component of a path
 
+// Between client, scheduler and worker.
+inline constexpr size_t kIdentityBytes = 256;             // the URI of a certificate
+inline constexpr size_t kCertificateBytes = 64u << 10;    // one PEM file
+inline constexpr int kRpcMessageBytes = 16 << 20;         // one message of the Remote Execution API
+inline constexpr size_t kRpcMetadataBytes = 32u << 10;    // headers of one call
+inline constexpr int kSchedulerMessageBytes = 64 << 10;   // one message to the scheduler
+inline constexpr size_t kBatchBytes = 4u << 20;           // blobs of one batch call, together
+inline constexpr size_t kBatchCount = 20000;              // digests of one call
+inline constexpr uint64_t kBlobBytes = uint64_t{1} << 30;  // one blob of the worker's store
+inline constexpr size_t kResourceNameBytes = 512;         // of ByteStream
+inline constexpr size_t kActionBytes = 64u << 10;         // a serialised Action
+inline constexpr size_t kCommandBytes = 1u << 20;         // a serialised Command
+inline constexpr size_t kDirectoryBytes = 8u << 20;       // a serialised Directory
+inline constexpr size_t kTreeDirectories = 20000;         // directories of one input tree, repeats counted
+inline constexpr size_t kTreeFiles = 50000;               // its files, repeats counted
+inline constexpr size_t kTreeDepth = 64;
+inline constexpr size_t kActionOutputs = 240;
+inline constexpr uint32_t kActionTimeoutMs = 600'000;     // longer ones are refused
+
 inline constexpr uint64_t kDefaultCacheBytes = uint64_t{10} << 30;
 
 }  // namespace hpcc::limits
