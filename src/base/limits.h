@@ -50,6 +50,10 @@ inline constexpr size_t kTreeDepth = 64;
 inline constexpr size_t kActionOutputs = 240;
 inline constexpr uint32_t kActionTimeoutMs = 600'000;     // longer ones are refused
 
+inline constexpr size_t kProbesBytes = 8u << 20;         // encoded failed probes of one compile
+inline constexpr size_t kProbeNames = 1u << 17;          // directories, groups, names of a group: each
+inline constexpr size_t kProbePaths = 4u << 20;          // names × directories, all groups together
+
 inline constexpr uint64_t kDefaultCacheBytes = uint64_t{10} << 30;
 
 }  // namespace hpcc::limits
