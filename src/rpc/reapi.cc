@@ -95,6 +95,7 @@ reapi::Digest encode_digest(const SizedDigest& digest) {
 
 Result<ResourceName> decode_read_name(std::string_view name) {
   if (name.size() > limits::kResourceNameBytes) return Error{Code::kLimit, "a resource name is too long"};
+  if (name.ends_with('/')) return kBadName;  // segments are read with the slash that follows them
   std::string instance;
   TRY_ASSIGN(const std::string_view kind, take_kind(&name, &instance));
   TRY_ASSIGN(ResourceName out, parse_blob(kind, &name));

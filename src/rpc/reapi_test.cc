@@ -37,6 +37,7 @@ TEST(ResourceName, AnythingElseIsRefused) {
                                   "blobs/" + kHash + "/01",
                                   "blobs/" + kHash + "/+1",
                                   "blobs/" + kHash + "/1/more",
+                                  "blobs/" + kHash + "/1/",
                                   "/blobs/" + kHash + "/1",
                                   "a/b/blobs/" + kHash + "/1",
                                   "../blobs/" + kHash + "/1",
