@@ -339,7 +339,7 @@ bool Compile::bound_by_path(const Observed& observed) const {
 std::string Compile::store_result(const Finish& finish, Observed& observed) {
   Store& store = engine_.store();
   Collected collected =
-      collect_outputs(*invocation_, place_, observed.written_outputs, finish.stdout_text, finish.stderr_text, store);
+      collect_outputs(*invocation_, place_, observed, finish.stdout_text, finish.stderr_text, store);
   if (collected.problem != Bypass::kNone) return not_stored(collected.problem, collected.detail);
   // The source was hashed before the run for the key; it must be what the compiler read.
   const std::string source = join_path(request_.cwd, invocation_->source);

@@ -207,6 +207,7 @@ bool Observer::written_path(const std::string& path, const std::string& full, co
   }
   struct stat now;
   if (lstat(full.c_str(), &now) == 0 && !S_ISDIR(now.st_mode)) return refuse(Bypass::kOutputMissing, path);
+  if (seen.written) result_.temporaries.insert(std::string(basename_of(path)));
   return true;
 }
 

@@ -20,6 +20,7 @@ struct Observed {
   Manifest manifest;
   uint32_t source_facts = 0;              // facts of all inputs together
   std::set<std::string> written_outputs;  // declared outputs that the compile did write; lexically normal
+  std::set<std::string> temporaries;      // base names of files that the compile wrote and removed
   std::string time_path;                  // an input with a time macro or the like, for the message
   bool reads_config = false;     // a compiler's configuration file (*.cfg) outside the project: options nobody parsed
   bool absolute_inputs = false;  // a file was read by its absolute path under the project root

@@ -21,6 +21,7 @@ namespace {
 
 // In a stored dependency list, the root of absolute prerequisites is replaced by this byte, so that they move along.
 constexpr char kRootMark = '\1';
+constexpr size_t kTemporaryBytes = 8;  // a shorter name is no mkstemp's, and may stand anywhere
 
 std::vector<std::string> dep_targets(const Invocation& invocation) {
   if (!invocation.dep.targets.empty()) return invocation.dep.targets;
@@ -79,13 +80,31 @@ bool holds_place(std::string_view text, const Place& place) {
   return holds(text, place.root) || holds(text, place.cwd) || holds(text, place.pwd);
 }
 
+// Objects are made anew by assembler and compiler; assembly and side files are written into what is there, through a
+// symbolic link and keeping its mode. Clang's compiler renames its output into place; its assembler, when the source is
+// assembly, writes into what is there.
+bool written_in_place(const Invocation& invocation, OutputKind kind) {
+  if (kind != OutputKind::kObject) return kind != OutputKind::kDwo;
+  bool to_assembly = false, own_assembler = invocation.family == Family::kClang;
+  for (const KeyArg& arg : invocation.key_args) {
+    if (arg.option == "-S") to_assembly = true;
+    if (arg.option == "-fno-integrated-as" || arg.option == "-no-integrated-as") own_assembler = false;
+    if (arg.option == "-fintegrated-as" || arg.option == "-integrated-as") own_assembler = true;
+  }
+  if (invocation.family == Family::kGcc) return to_assembly;
+  return own_assembler && !to_assembly &&
+         (invocation.language == Language::kAssembler || invocation.language == Language::kAssemblerWithCpp);
+}
+
 class Collector {
  public:
-  Collector(const Invocation& invocation, const Place& place, const std::set<std::string>& written, Store& store)
-      : invocation_(invocation), place_(place), written_(written), store_(store) {}
+  Collector(const Invocation& invocation, const Place& place, const Observed& observed, Store& store)
+      : invocation_(invocation), place_(place), observed_(observed), store_(store) {}
 
   Collected run(std::string_view out, std::string_view err) {
     if (holds_place(out, place_) || holds_place(err, place_)) bound_ = true;
+    refuse_temporaries(out, "messages");
+    refuse_temporaries(err, "messages");
     collected_.result.stdout_text = out;
     collected_.result.stderr_text = err;
     for (size_t i = 0; i < invocation_.outputs.size() && collected_.problem == Bypass::kNone; ++i) {
@@ -101,12 +120,18 @@ class Collector {
     collected_.problem = problem;
     collected_.detail = detail;
   }
+  void refuse_temporaries(std::string_view text, const std::string& name) {
+    for (const std::string& temporary : observed_.temporaries) {
+      if (temporary.size() < kTemporaryBytes || !holds(text, temporary)) continue;
+      refuse(Bypass::kVolatileInput, name + " name the temporary file " + temporary);
+    }
+  }
   void take(uint32_t index, const OutputFile& output);
   std::string take_dep(const std::string& text);
 
   const Invocation& invocation_;
   const Place& place_;
-  const std::set<std::string>& written_;
+  const Observed& observed_;
   Store& store_;
   Collected collected_;
   bool bound_ = false;
@@ -114,7 +139,7 @@ class Collector {
 
 void Collector::take(uint32_t index, const OutputFile& output) {
   const std::string path = join_path(place_.cwd, output.path);
-  if (written_.count(lexically_normal(path)) == 0) {
+  if (observed_.written_outputs.count(lexically_normal(path)) == 0) {
     if (!output.optional) refuse(Bypass::kOutputMissing, path);
     return;
   }
@@ -125,6 +150,8 @@ void Collector::take(uint32_t index, const OutputFile& output) {
   Result<std::string> content = read_fd(fd.get(), limits::kOutputBytes, path);
   if (!content.ok()) return refuse(Bypass::kOutputTooLarge, content.error().to_string());
   std::string data = std::move(content).value();
+  refuse_temporaries(data, path);
+  if (collected_.problem != Bypass::kNone) return;
   if (output.kind == OutputKind::kDepFile) {
     data = take_dep(data);
   } else {
@@ -136,7 +163,8 @@ void Collector::take(uint32_t index, const OutputFile& output) {
   stored.index = index;
   stored.digest = BlobDigest::of(data);
   stored.size_bytes = data.size();
-  stored.executable = (info.st_mode & S_IXUSR) != 0;
+  // What is written in place has the mode of what was there before, which is not the compiler's doing.
+  stored.executable = !written_in_place(invocation_, output.kind) && (info.st_mode & S_IXUSR) != 0;
   Status put = store_.put_blob(stored.digest, data);
   if (!put.ok()) return refuse(Bypass::kStoreError, put.error().to_string());
   collected_.bytes += data.size();
@@ -154,22 +182,6 @@ std::string Collector::take_dep(const std::string& text) {
   collected_.result.bound_names = bound_names_text(invocation_);
   if (holds_place(text, place_)) bound_ = true;
   return text;
-}
-
-// Objects are made anew by assembler and compiler; assembly and side files are written into what is there, through a
-// symbolic link and keeping its mode. Clang's compiler renames its output into place; its assembler, when the source is
-// assembly, writes into what is there.
-bool written_in_place(const Invocation& invocation, OutputKind kind) {
-  if (kind != OutputKind::kObject) return kind != OutputKind::kDwo;
-  bool to_assembly = false, own_assembler = invocation.family == Family::kClang;
-  for (const KeyArg& arg : invocation.key_args) {
-    if (arg.option == "-S") to_assembly = true;
-    if (arg.option == "-fno-integrated-as" || arg.option == "-no-integrated-as") own_assembler = false;
-    if (arg.option == "-fintegrated-as" || arg.option == "-integrated-as") own_assembler = true;
-  }
-  if (invocation.family == Family::kGcc) return to_assembly;
-  return own_assembler && !to_assembly &&
-         (invocation.language == Language::kAssembler || invocation.language == Language::kAssemblerWithCpp);
 }
 
 struct Temporary {
@@ -225,9 +237,9 @@ bool outputs_are_ordinary(const Invocation& invocation, const Place& place, std:
   return true;
 }
 
-Collected collect_outputs(const Invocation& invocation, const Place& place, const std::set<std::string>& written,
+Collected collect_outputs(const Invocation& invocation, const Place& place, const Observed& observed,
                           std::string_view stdout_text, std::string_view stderr_text, Store& store) {
-  return Collector(invocation, place, written, store).run(stdout_text, stderr_text);
+  return Collector(invocation, place, observed, store).run(stdout_text, stderr_text);
 }
 
 Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& invocation, const Place& place,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "client/key.h"
+#include "client/observation.h"
 #include "model/invocation.h"
 #include "model/manifest.h"
 #include "store/store.h"
@@ -24,8 +25,9 @@ struct Collected {
   uint64_t bytes = 0;
 };
 // Puts every output of a finished compile into the store and finds what the entry is bound to.
-// `written` names those that the compile wrote; an older file at an optional output's place is not one.
-Collected collect_outputs(const Invocation& invocation, const Place& place, const std::set<std::string>& written,
+// `observed` tells what the compile wrote: an older file at an optional output's place is no output, and what names a
+// temporary file (an assembler's listing or warning) is another thing at each run and is not stored.
+Collected collect_outputs(const Invocation& invocation, const Place& place, const Observed& observed,
                           std::string_view stdout_text, std::string_view stderr_text, Store& store);
 
 // Writes a result's outputs for this command: side files first, the object last, each by temporary file and rename with

@@ -35,6 +35,7 @@ struct Options {
 };
 
 constexpr size_t kShrinkRuns = 400;
+constexpr int64_t kShrinkNs = 120'000'000'000;
 
 int usage() {
   fputs(
@@ -122,8 +123,11 @@ void write_failure(const Options& options, uint64_t seed, size_t number, const s
   const std::string path = options.out + "/seed-" + std::to_string(seed) + "-step-" + std::to_string(number) + ".py";
   std::string remark = name + ":";
   for (const std::string& difference : step.wrong) remark += " " + difference + ";";
-  std::vector<State> shrunk = shrink(
-      states, [&](const std::vector<State>& fewer) { return fails_again(options, fewer); }, kShrinkRuns);
+  const int64_t until_ns = monotonic_ns() + kShrinkNs;
+  auto fails = [&](const std::vector<State>& fewer) {
+    return monotonic_ns() < until_ns && fails_again(options, fewer);
+  };
+  const std::vector<State> shrunk = shrink(states, fails, kShrinkRuns);
   if (shrunk.empty()) {
     printf("%s does not fail again from an empty cache: a matter of time; replay it with --seed %llu --replay %zu\n",
            name.c_str(), static_cast<unsigned long long>(seed), number);
@@ -153,6 +157,7 @@ void run_walk(const Options& options, uint64_t seed, Report* report) {
   Session session(runner);
   Walk walk(seed);
   std::vector<State> past;
+  bool first_wrong = true;
   FILE* log = fopen((base + ".log").c_str(), "a");
   for (size_t number = 0; number < options.steps && log != nullptr; ++number) {
     const std::vector<State> states = walk.next();
@@ -169,7 +174,9 @@ void run_walk(const Options& options, uint64_t seed, Report* report) {
     report->add(line);
     if (step.wrong.empty()) continue;
     print_wrong(seed, number, states.back(), step);
-    if (options.shrink) write_failure(options, seed, number, past, step);
+    // One bug makes many steps wrong; the first shows it best.
+    if (options.shrink && first_wrong) write_failure(options, seed, number, past, step);
+    first_wrong = false;
     if (options.until_wrong) break;
   }
   if (log != nullptr) fclose(log);
@@ -228,6 +235,7 @@ int run(Options options) {
     report.print();
     return report.finish();
   }
+  if (options.show >= 0) return show(options);
   const char* bin = getenv("HPCC_BIN");
   options.hpcc = std::string(bin != nullptr ? bin : "build/release/bin") + "/hpcc";
   if (char* real = realpath(options.hpcc.c_str(), nullptr)) options.hpcc = real;
@@ -238,7 +246,6 @@ int run(Options options) {
   Scratch scratch;
   if (options.out.empty()) options.out = scratch.path();
   (void)make_directories(options.out, 0755).ok();
-  if (options.show >= 0) return show(options);
   if (options.replay >= 0) return replay(options);
   for (uint64_t seed : options.seeds) {
     printf("seed %llu\n", static_cast<unsigned long long>(seed));

@@ -125,6 +125,8 @@ Step Session::run(const std::vector<State>& states, Explain explain) {
     direct = runner_.direct(state);
     runner_.settle();
   }
+  // The daemon writes its notes of hits a moment later; who goes on without it would be told of the time before them.
+  if (state.alone) (void)runner_.explain(state);
   through = runner_.through(state, &step.answer);
   step.lost = step.repeatable && step.answer.compiled();
   judge_explanation(state, explain, &step);

@@ -153,7 +153,8 @@ void compare_commands(const State& a, const State& b, std::vector<Change>* out) 
   if (before.cwd != now.cwd) out->push_back({"working directory", {"directory"}});
   if (before.root != now.root) out->push_back({"checkout", {"checkout", "directory", kRootNames[now.root]}});
   if (before.object() != now.object()) {
-    out->push_back({"output name", {"output", std::string(basename_of(now.object()))}});
+    out->push_back(
+        {"output name", {"output", std::string(basename_of(before.object())), std::string(basename_of(now.object()))}});
   }
   std::set<std::string> variables;
   for (const auto& [name, value] : before.env) variables.insert(name);

@@ -65,6 +65,10 @@ S("-Wa,-al=listing, C changes", {"a.c": "int f(void) { return 1; }\n"}, "CC -Wa,
   change=write("a.c", "int f(void) { return 2; }\n"), expect=COMPILE, populate="any", nondet=("*.lst",))
 S("-Wa,-al= another listing name", {"a.c": "int f(void) { return 1; }\n"}, "CC -Wa,-al=a.lst -c a.c -o a.o",
   cmd_b="CC -Wa,-al=b.lst -c a.c -o a.o", compilers=GCC, expect=EITHER, populate="any", reason="the listing may be a bypass", nondet=("*.lst",))
+S("-Wa,-al= another directory for temporary files", {"a.c": "int f(void) { return 1; }\n"}, "CC -Wa,-al=a.lst -c a.c -o a.o", compilers=GCC,
+  env={"TMPDIR": "@T@"}, env_b={"TMPDIR": "@W@"}, expect=COMPILE, populate="any", nondet=("*.lst",))
+S("assembler's warning names a temporary file", {"a.c": 'asm(".warning \\"careful\\"");\nint x;\n'}, compilers=GCC, expect=COMPILE,
+  populate="any", any_stderr=True)
 S("-Wa,-ahls to stdout", {"a.c": "int f(void) { return 1; }\n"}, "CC -Wa,-ahls -c a.c -o a.o", compilers=GCC, expect=EITHER,
   populate="any", reason="names of temporary files stand in the listing", any_stderr=True)
 S("-Wa,--MD", {"a.s": '.include "k.inc"\n', "k.inc": ".long 1\n"}, "CC -Wa,--MD,a.dd -c a.s -o a.o", compilers=GCC, expect=EITHER,

@@ -24,6 +24,8 @@ S("an object of assembly with mode 600", AS, "CC -c a.s -o a.o", keep=True, chan
 S("an object of assembly through a symlink", {**AS, "real.o": ""}, "CC -c a.s -o a.o", setup=symlink("real.o", "a.o"), keep=True, populate="any")
 S("-S of assembly through a symlink", {"a.S": ".data\n", "real.s": ""}, "CC -S a.S -o a.s", setup=symlink("real.s", "a.s"), keep=True,
   populate="any", compilers=CLANG)
+S("-S and -MD onto executable files, then onto nothing", {**C, "a.s": "", "a.d": ""}, "CC -MD -S a.c -o a.s",
+  setup=(chmod("a.s", 0o755), chmod("a.d", 0o755)), change=(remove("a.s"), remove("a.d")), populate="any")
 S("an object of assembly with mode 600, -fno-integrated-as", AS, "CC -fno-integrated-as -c a.s -o a.o", keep=True,
   change=chmod("a.o", 0o600), compilers=CLANG)
 S("an output that is read-only", C, keep=True, change=chmod("a.o", 0o444))
