@@ -112,6 +112,10 @@ std::string change_sentence(std::string_view tag, std::string_view before, std::
     return "the compiler driver changed (content was " + std::string(before) + ", now " + std::string(now) + ")";
   if (tag == "source")
     return "the source file changed (content was " + std::string(before) + ", now " + std::string(now) + ")";
+  if (tag == "directory") {
+    return "the working directory, as seen from the project's root (where .hpcc or .git is), changed: was " +
+           std::string(before) + ", now " + std::string(now);
+  }
   if (tag == "env") {
     std::string_view name = before.substr(0, before.find('='));
     return "environment variable " + std::string(name) + " changed: was " + std::string(before) + ", now " +

@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 
@@ -39,7 +40,9 @@ Line line_of(size_t number, const Step& step) {
   line.answer = answer_name(step.answer.kind);
   // The reason; of an option or a variable also its name.
   const std::string& detail = step.answer.detail;
-  line.detail = detail.substr(0, detail.find(step.answer.kind == Answer::Kind::kBypass ? '=' : ' ')).substr(0, 60);
+  const size_t word = detail.find(' '), next = word == std::string::npos ? word : word + 1;
+  const bool named = next < detail.size() && (detail[next] == '-' || isupper(static_cast<unsigned char>(detail[next])));
+  line.detail = detail.substr(0, named ? detail.find_first_of("= ", next) : word);
   line.repeatable = step.repeatable;
   line.unstable = step.unstable;
   line.told = told_name(step.told);

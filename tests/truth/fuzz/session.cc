@@ -85,6 +85,12 @@ const Session::Last* Session::last_of(const State& state) const {
 }
 
 void Session::remember(const State& state, Answer::Kind answer, bool mixed) {
+  if (answer == Answer::Kind::kBypass && last_of(state) != nullptr) {
+    for (const std::string& name : {object_key(state), source_key(state)}) {
+      if (auto at = last_.find(name); at != last_.end()) at->second.bypassed = true;
+    }
+    return;
+  }
   last_.insert_or_assign(object_key(state), Last{state, answer, mixed});
   last_.insert_or_assign(source_key(state), Last{state, answer, mixed});
   Answer given;
@@ -160,7 +166,7 @@ void Session::judge_explanation(const State& state, Explain explain, Step* step)
   }
   // Whatever changed: there was no result of the last time.
   Answer given;
-  if (last != nullptr) given.kind = last->answer;
+  if (last != nullptr && !last->bypassed) given.kind = last->answer;
   if (last != nullptr && !given.in_store() && says_any(reasons, {"failed", "not stored", "not cached"})) return;
   step->told = Told::kWrong;
   const std::string changed = last == nullptr ? "first" : changes.empty() ? "nothing changed" : changes[0].what;

@@ -46,7 +46,8 @@ class Session {
   struct Last {
     State state;
     Answer::Kind answer;
-    bool mixed;  // files changed while it was compiled
+    bool mixed;             // files changed while it was compiled
+    bool bypassed = false;  // commands that hpcc took no part in came after it
   };
   void remember(const State& state, Answer::Kind answer, bool mixed);
   void quiet(const State& state, const State& next);

@@ -87,8 +87,11 @@ void compare_trees(const Tree& before, const Tree& now, std::vector<Change>* out
   for (const std::string& path : paths) {
     const bool was = before.has(path), is = now.has(path);
     if (was && is && shape_of(before, path) == shape_of(now, path)) continue;
+    // Either mark moves the project's root, and with it every path that is told from there.
+    const bool marks_root = path == ".git" || path == ".hpcc";
     Change change{(!was ? "added " : !is ? "removed " : "changed ") + path, {}};
     add_names(&change.names, path);
+    if (marks_root) change.names.insert(change.names.end(), {"<root>", "root:"});
     for (const Tree* tree : {&before, &now}) {
       if (!tree->has(path)) continue;
       const Entry& entry = tree->entries.at(path);
@@ -122,6 +125,8 @@ void compare_flags(const Command& before, const Command& now, std::vector<Change
       if (part.find('/') != std::string::npos) words.emplace_back(basename_of(part));
     }
     std::erase(words, "");
+    // Colour is no part of a key: a result is refused because its messages are "coloured otherwise".
+    if (flag.find("color") != std::string::npos) words.emplace_back("coloured");
     return words;
   };
   for (const std::string& flag : gone) out->push_back({"dropped " + flag, names(flag)});
