@@ -129,12 +129,12 @@ void Engine::note_hit(const std::string& object, const DirectKey& key, uint64_t 
 }
 
 std::optional<HitNote> Engine::last_hit(const std::string& object) {
-  {
-    std::lock_guard lock(mutex_);
-    auto pending = hits_.find(object);
-    if (pending != hits_.end()) return pending->second;
-  }
-  return read_hit_note(*store_, object);
+  std::optional<HitNote> note = read_hit_note(*store_, object);
+  std::lock_guard lock(mutex_);
+  auto pending = hits_.find(object);
+  // An engine without the daemon may have written a later one.
+  if (pending != hits_.end() && (!note || pending->second.when_ns > note->when_ns)) note = pending->second;
+  return note;
 }
 
 Status Engine::flush() {

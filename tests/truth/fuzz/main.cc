@@ -199,8 +199,8 @@ int show(const Options& options) {
     printf("--- %s %s\n%s", path.c_str(), entry.target.c_str(), file != nullptr ? file->text->c_str() : "");
   }
   for (size_t i = past.size() > 5 ? past.size() - 5 : 0; i < past.size(); ++i) {
-    printf("state %zu: %s%s\n  in %s/%s:", i, past[i].what.c_str(), past[i].settle ? "" : "(at once) ",
-           kRootNames[past[i].command.root], past[i].command.cwd.c_str());
+    printf("state %zu: %s%s%s\n  in %s/%s:", i, past[i].what.c_str(), past[i].settle ? "" : "(at once) ",
+           past[i].alone ? "(without daemon) " : "", kRootNames[past[i].command.root], past[i].command.cwd.c_str());
     for (const auto& [name, value] : past[i].command.env) printf(" %s=%s", name.c_str(), value.c_str());
     for (const std::string& word : past[i].command.argv()) printf(" %s", word.c_str());
     printf("\n");

@@ -131,7 +131,11 @@ void compare_flags(const Command& before, const Command& now, std::vector<Change
   };
   for (const std::string& flag : gone) out->push_back({"dropped " + flag, names(flag)});
   for (const std::string& flag : come) out->push_back({"new " + flag, names(flag)});
-  if (gone.empty() && come.empty() && before.flags != now.flags) out->push_back({"reordered flags", {"order"}});
+  auto without = [](std::vector<std::string> flags, const std::vector<std::string>& left_out) {
+    std::erase_if(flags, [&](const auto& flag) { return std::count(left_out.begin(), left_out.end(), flag) != 0; });
+    return flags;
+  };
+  if (without(spelled(before), gone) != without(spelled(now), come)) out->push_back({"reordered flags", {"order"}});
 }
 
 // A response file is named by the options in it.
@@ -155,7 +159,7 @@ void compare_commands(const State& a, const State& b, std::vector<Change>* out) 
   if (before.source != now.source) out->push_back({"source", {"source", before.source, now.source}});
   if (before.absolute != now.absolute)
     out->push_back({"spelling of the source", {std::string(basename_of(now.source))}});
-  if (before.cwd != now.cwd) out->push_back({"working directory", {"directory"}});
+  if (before.cwd != now.cwd) out->push_back({"working directory", {"directory", now.source}});
   if (before.root != now.root) out->push_back({"checkout", {"checkout", "directory", kRootNames[now.root]}});
   if (before.object() != now.object()) {
     out->push_back(
