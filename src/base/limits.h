@@ -20,6 +20,7 @@ inline constexpr size_t kInputs = 1u << 17;              // inputs of one Manife
 inline constexpr size_t kManifestBytes = 64u << 20;      // one encoded Manifest
 inline constexpr size_t kManifestsPerKey = 16;           // Manifests kept for one DirectKey, newest first
 inline constexpr size_t kConnections = 4096;             // launchers served at once
+inline constexpr size_t kKeptDescriptors = 1024;         // of compilers whose launchers were killed
 
 inline constexpr size_t kImageJsonBytes = 4u << 20;           // one index, manifest or config of an OCI image
 inline constexpr size_t kImageManifests = 256;                // in one index

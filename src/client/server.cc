@@ -14,6 +14,7 @@
 
 #include "base/fs.h"
 #include "base/limits.h"
+#include "client/keeper.h"
 
 namespace hpcc {
 namespace {
@@ -21,6 +22,7 @@ namespace {
 constexpr int kReplyTimeoutMs = 10000;
 constexpr int kExhaustedNapMs = 20;
 constexpr int kUpkeepMs = 2000;       // how often idleness and orphanhood are looked at
+constexpr int kLongestCompileMs = 24 * 3600 * 1000;
 constexpr int kFirstFrameWaitMs = 2;  // a launcher sends its request right after connect
 
 bool peer_is_owner(int fd) {
@@ -46,6 +48,8 @@ bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Typ
     }
     case frame::Type::kEvents:
       return compile && compile->events(payload).ok();
+    case frame::Type::kLend:
+      return compile != nullptr;
     case frame::Type::kFinish: {
       Result<Finish> finish = decode_finish(payload);
       if (!finish.ok() || !compile) return false;
@@ -69,11 +73,15 @@ bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Typ
 void serve_connection(Engine& engine, Fd fd) {
   std::unique_ptr<Compile> compile;
   FrameBuffer frames;
+  std::vector<Fd> lent;
   for (;;) {
     frame::Type type;
     // A compile may take hours; the launcher's end closes when it dies.
-    Result<std::string> payload = receive_frame(fd.get(), frames, &type, 24 * 3600 * 1000);
-    if (!payload.ok() || !drive(engine, compile, fd.get(), type, *payload)) break;
+    Result<std::string> payload = receive_frame(fd.get(), frames, &type, kLongestCompileMs, &lent);
+    if (payload.ok() && drive(engine, compile, fd.get(), type, *payload)) continue;
+    const bool peer_gone = !payload.ok() && (payload.error().code == Code::kNotFound || payload.error().code == Code::kIo);
+    if (peer_gone) tend_all(std::move(lent), kLongestCompileMs);
+    break;
   }
   (void)engine.flush().ok();
 }
@@ -134,11 +142,7 @@ void Server::run() {
   while (!stopping_.load()) {
     struct pollfd wait = {wake_.get(), POLLIN, 0};
     poll(&wait, 1, kUpkeepMs);
-    bool busy;
-    {
-      std::lock_guard lock(mutex_);
-      busy = !connections_.empty();
-    }
+    const bool busy = has_work();
     const int64_t active_at = last_activity_ns_.load();
     const int64_t idle_s = (monotonic_ns() - active_at) / 1000000000;
     if (active_at > flushed_at) {
@@ -160,10 +164,53 @@ void Server::work() {
     if (event.data.fd == listener_.get()) {
       while (accept_one()) {
       }
-    } else {
+    } else if (!serve_kept(event.data.fd)) {
       serve(event.data.fd);
     }
   }
+}
+
+// Takes over for a launcher that was killed.
+void Server::keep(std::vector<Fd> lent) {
+  std::lock_guard lock(mutex_);
+  for (Fd& fd : lent) {
+    if (!may_keep(fd.get()) || kept_.size() >= limits::kKeptDescriptors) continue;
+    struct epoll_event event = {};
+    event.events = EPOLLIN | EPOLLONESHOT;
+    event.data.fd = fd.get();
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd.get(), &event) != 0) continue;
+    const int number = fd.get();
+    kept_[number] = Kept{std::move(fd), monotonic_ns()};
+  }
+}
+
+// False when fd is none of the kept ones.
+bool Server::serve_kept(int fd) {
+  {
+    std::lock_guard lock(mutex_);
+    if (kept_.find(fd) == kept_.end()) return false;
+  }
+  // EPOLLONESHOT: no other thread serves it.
+  const bool goes_on = tend(fd);
+  std::lock_guard lock(mutex_);
+  struct epoll_event event = {};
+  event.events = EPOLLIN | EPOLLONESHOT;
+  event.data.fd = fd;
+  if (goes_on && epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0) return true;
+  // Others may hold the same description: closing would not take it out of the set.
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  kept_.erase(fd);
+  return true;
+}
+
+// Whether a compile or a compiler depends on this daemon.
+bool Server::has_work() {
+  std::lock_guard lock(mutex_);
+  const int64_t oldest_ns = monotonic_ns() - int64_t{kLongestCompileMs} * 1000000;
+  for (const auto& [fd, kept] : kept_) {
+    if (kept.since_ns > oldest_ns) return true;
+  }
+  return !connections_.empty();
 }
 
 // Serves one waiting connection. False when none waits.
@@ -180,7 +227,10 @@ bool Server::accept_one() {
   const int number = connection->fd.get();
   struct pollfd wait = {number, POLLIN, 0};
   poll(&wait, 1, kFirstFrameWaitMs);
-  if (!advance(*connection)) return true;
+  if (!advance(*connection)) {
+    if (connection->peer_gone) keep(std::move(connection->lent));
+    return true;
+  }
   std::lock_guard lock(mutex_);
   if (connections_.size() >= limits::kConnections) return true;
   connections_[number] = std::move(connection);
@@ -201,6 +251,7 @@ void Server::serve(int fd) {
   }
   // EPOLLONESHOT: no other thread has this connection until it is armed again.
   bool open = advance(*connection);
+  if (!open && connection->peer_gone) keep(std::move(connection->lent));
   std::lock_guard lock(mutex_);
   struct epoll_event event = {};
   event.events = EPOLLIN | EPOLLONESHOT;
@@ -212,9 +263,10 @@ void Server::serve(int fd) {
 bool Server::advance(Connection& connection) {
   char chunk[65536];
   for (;;) {
-    ssize_t got = recv(connection.fd.get(), chunk, sizeof chunk, MSG_DONTWAIT);
+    ssize_t got = receive_some(connection.fd.get(), chunk, sizeof chunk, &connection.lent);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) return true;
+    connection.peer_gone = got <= 0;
     if (got <= 0) return false;
     connection.frames.feed(chunk, static_cast<size_t>(got));
     for (;;) {

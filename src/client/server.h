@@ -38,11 +38,20 @@ class Server {
     Fd fd;
     FrameBuffer frames;
     std::unique_ptr<Compile> compile;
+    std::vector<Fd> lent;  // see client/keeper.h
+    bool peer_gone = false;
+  };
+  struct Kept {
+    Fd fd;
+    int64_t since_ns;
   };
   void work();
   bool accept_one();
   void serve(int fd);
   bool advance(Connection& connection);
+  void keep(std::vector<Fd> lent);
+  bool serve_kept(int fd);
+  bool has_work();
   bool handle(Connection& connection, frame::Type type, const std::string& payload);
   std::string control(const std::string& verb);
   bool is_orphaned() const;
@@ -54,8 +63,9 @@ class Server {
   std::atomic<bool> stopping_{false};
   std::atomic<int64_t> last_activity_ns_{0};
   std::atomic<uint64_t> served_{0};
-  std::mutex mutex_;  // guards connections_
+  std::mutex mutex_;  // guards everything below
   std::unordered_map<int, std::unique_ptr<Connection>> connections_;
+  std::unordered_map<int, Kept> kept_;  // of compilers whose launchers were killed
 };
 
 // One connection, blocking, in this process: the engine of HPCC_DAEMON=0.

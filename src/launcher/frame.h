@@ -23,6 +23,7 @@ enum class Type : uint32_t {
   kEvents = 2,   // chunk of observed paths, see Event below
   kFinish = 3,   // i32 exit code, u32 finish flags, u64 start_ns (CLOCK_REALTIME), u64 wall_ns, string out, string err
   kControl = 4,  // string verb: "status", "stop", "flush"
+  kLend = 5,     // empty; with it come descriptors of a traced compile: the listener and the pipes (client/keeper.h)
   // engine → launcher
   kDone = 16,    // i32 exit code, string stdout, string stderr
   kRun = 17,     // u32 run flags, u32 argv inserts: list prefix arguments (after argv[0]), list suffix arguments
@@ -37,6 +38,9 @@ inline constexpr uint32_t kRecache = 1, kStderrTty = 2, kStdoutTty = 4;
 inline constexpr uint32_t kTrace = 1, kCapture = 2, kReport = 4;
 // finish flags
 inline constexpr uint32_t kUntraced = 1, kTruncated = 2, kForeign = 4, kNetwork = 8;
+
+// Descriptors that one kLend frame may carry.
+inline constexpr size_t kLentDescriptors = 3;
 
 // Event: u8 op, u8 state, u16 path length, u64 dev, ino, size, i64 mtime_ns, ctime_ns, bytes of path. `state` is what
 // the tracer itself saw at that path just before it let the system call go on. Paths are absolute, or relative to the

@@ -46,8 +46,8 @@ void install_signal_forwarding() {
   }
 }
 
-// What the child tells its parent when it has no listener to send.
-constexpr char kUntraceable = 0, kByPtrace = 2;
+// What the child tells its parent; the listener comes with its word.
+constexpr char kUntraceable = 0, kByListener = 1, kByPtrace = 2;
 
 struct Plan {
   uint32_t flags = 0;
@@ -114,7 +114,8 @@ struct Child {
     const char* wanted = env("HPCC_TRACER");
     int listener = wanted && strcmp(wanted, "ptrace") == 0 ? -1 : install_listener();
     if (listener >= 0) {
-      if (!send_descriptor(channel, listener)) _exit(125);
+      const char how = kByListener;
+      if (!send_descriptors(channel, &how, 1, &listener, 1)) _exit(125);
       close(listener);
     } else {
       char how = ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0 ? kByPtrace : kUntraceable;
@@ -161,6 +162,14 @@ bool start_child(const char* driver, const Plan& plan, Child* child) {
   }
   child->pidfd = static_cast<int>(syscall(SYS_pidfd_open, child->pid, 0));
   return true;
+}
+
+// The engine holds copies of what the compiler needs somebody to serve. If this process is killed, the engine does, and
+// the compiler ends as it would have; else its next open() would fail with ENOSYS. The engine may refuse: no matter.
+void lend(int engine, const Child& child) {
+  const uint32_t header[3] = {frame::kMagic, static_cast<uint32_t>(frame::Type::kLend), 0};
+  const int fds[frame::kLentDescriptors] = {child.listener, child.out.read_end, child.err.read_end};
+  if (child.listener >= 0) send_descriptors(engine, header, sizeof header, fds, child.out.read_end >= 0 ? 3 : 1);
 }
 
 // Serves notifications and output until the compiler has ended. Returns its wait status.
@@ -246,6 +255,7 @@ int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, con
     execv(driver, argv);
     return 126;
   }
+  lend(engine, child);
   Tracer tracer((plan.flags & frame::kTrace) && child.traced ? engine : -1);
   Buffer out(kCaptureLimit), err(kCaptureLimit);
   Outputs outputs{child.out.read_end, child.err.read_end, &out, &err};

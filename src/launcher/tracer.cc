@@ -4,11 +4,9 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -19,6 +17,7 @@
 #include <unistd.h>
 
 #include "launcher/engine_link.h"
+#include "launcher/listener.h"
 
 namespace hpcc::launcher {
 namespace {
@@ -182,21 +181,20 @@ int install_filter(uint32_t caught, unsigned flags) {
 int install_listener() { return install_filter(SECCOMP_RET_USER_NOTIF, SECCOMP_FILTER_FLAG_NEW_LISTENER); }
 int install_trace_filter() { return install_filter(SECCOMP_RET_TRACE, 0); }
 
-bool send_descriptor(int socket, int fd) {
-  char byte = 1;
-  struct iovec part = {&byte, 1};
-  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+bool send_descriptors(int socket, const void* bytes, size_t size, const int* fds, size_t count) {
+  struct iovec part = {const_cast<void*>(bytes), size};
+  alignas(struct cmsghdr) char control[CMSG_SPACE(frame::kLentDescriptors * sizeof(int))] = {};
   struct msghdr message = {};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   message.msg_control = control;
-  message.msg_controllen = sizeof control;
+  message.msg_controllen = CMSG_SPACE(count * sizeof(int));
   struct cmsghdr* header = CMSG_FIRSTHDR(&message);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
+  header->cmsg_len = CMSG_LEN(count * sizeof(int));
+  memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+  return sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(size);
 }
 
 int receive_descriptor(int socket, char* byte) {
@@ -426,23 +424,12 @@ void Tracer::system_call(pid_t pid, uint32_t arch, long number, const uint64_t* 
 }
 
 bool Tracer::handle(int listener) {
-  struct {
-    struct seccomp_notif notice;
-    char room[256];  // newer kernels may have longer structures
-  } in;
-  memset(&in, 0, sizeof in);
-  if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &in.notice) != 0) return errno == EINTR || errno == ENOENT;
+  Notice notice;
+  if (!receive_notice(listener, &notice)) return errno == EINTR || errno == ENOENT;
   uint64_t args[6];
-  memcpy(args, in.notice.data.args, sizeof args);
-  system_call(static_cast<pid_t>(in.notice.pid), in.notice.data.arch, in.notice.data.nr, args);
-  struct {
-    struct seccomp_notif_resp answer;
-    char room[256];
-  } out;
-  memset(&out, 0, sizeof out);
-  out.answer.id = in.notice.id;
-  out.answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-  return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &out.answer) == 0 || errno == ENOENT || errno == EINTR;
+  memcpy(args, notice.call.data.args, sizeof args);
+  system_call(static_cast<pid_t>(notice.call.pid), notice.call.data.arch, notice.call.data.nr, args);
+  return let_go_on(listener, notice);
 }
 
 }  // namespace hpcc::launcher

@@ -15,9 +15,9 @@ namespace hpcc::launcher {
 int install_listener();
 // In the child, after PTRACE_TRACEME: the same filter, stopping at the tracer instead. 0 or -1.
 int install_trace_filter();
-// In the child: sends a descriptor over a socket; in the parent: receives it, -1 when the child could not.
-bool send_descriptor(int socket, int fd);
-// With no descriptor in it, the byte sent instead is put into `byte`.
+// Sends bytes and up to frame::kLentDescriptors descriptors in one message; false when not all of it went.
+bool send_descriptors(int socket, const void* bytes, size_t size, const int* fds, size_t count);
+// In the parent: the child's listener, or -1 and in `byte` what the child sent instead.
 int receive_descriptor(int socket, char* byte);
 
 class Tracer {

@@ -175,6 +175,28 @@ Result<bool> FrameBuffer::next(frame::Type* type, std::string* payload) {
   return true;
 }
 
+ssize_t receive_some(int fd, char* chunk, size_t size, std::vector<Fd>* lent) {
+  struct iovec part = {chunk, size};
+  alignas(struct cmsghdr) char control[CMSG_SPACE(frame::kLentDescriptors * sizeof(int))];
+  struct msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (got < 0) return got;
+  for (struct cmsghdr* part_of = CMSG_FIRSTHDR(&message); part_of; part_of = CMSG_NXTHDR(&message, part_of)) {
+    if (part_of->cmsg_level != SOL_SOCKET || part_of->cmsg_type != SCM_RIGHTS) continue;
+    for (size_t at = 0; CMSG_LEN(at + sizeof(int)) <= part_of->cmsg_len; at += sizeof(int)) {
+      int number;
+      memcpy(&number, CMSG_DATA(part_of) + at, sizeof number);
+      Fd owned(number);
+      if (lent && lent->size() < frame::kLentDescriptors) lent->push_back(std::move(owned));
+    }
+  }
+  return got;
+}
+
 Status send_frame(int fd, frame::Type type, std::string_view payload, int timeout_ms) {
   uint32_t header[3] = {frame::kMagic, static_cast<uint32_t>(type), static_cast<uint32_t>(payload.size())};
   const int64_t deadline = now_ms() + timeout_ms;
@@ -201,7 +223,8 @@ Status send_frame(int fd, frame::Type type, std::string_view payload, int timeou
   return {};
 }
 
-Result<std::string> receive_frame(int fd, FrameBuffer& buffer, frame::Type* type, int timeout_ms) {
+Result<std::string> receive_frame(int fd, FrameBuffer& buffer, frame::Type* type, int timeout_ms,
+                                  std::vector<Fd>* lent) {
   std::string payload;
   const int64_t deadline = now_ms() + timeout_ms;
   char chunk[65536];
@@ -209,7 +232,7 @@ Result<std::string> receive_frame(int fd, FrameBuffer& buffer, frame::Type* type
     TRY_ASSIGN(bool whole, buffer.next(type, &payload));
     if (whole) return payload;
     TRY(wait_for(fd, POLLIN, deadline));
-    ssize_t got = recv(fd, chunk, sizeof chunk, MSG_DONTWAIT);
+    ssize_t got = receive_some(fd, chunk, sizeof chunk, lent);
     if (got == 0) return Error{Code::kNotFound, "local socket: the peer closed", 0};
     if (got < 0 && errno != EINTR && errno != EAGAIN) return errno_error("receive on the local socket");
     if (got > 0) buffer.feed(chunk, static_cast<size_t>(got));

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "launcher/frame.h"
 
@@ -61,10 +62,14 @@ class FrameBuffer {
   size_t at_ = 0;
 };
 
+// As recv() without waiting, and takes descriptors that come with the bytes; at most frame::kLentDescriptors are kept.
+ssize_t receive_some(int fd, char* chunk, size_t size, std::vector<Fd>* lent);
+
 // Sends a whole frame on a socket that may be non-blocking, within a deadline.
 Status send_frame(int fd, frame::Type type, std::string_view payload, int timeout_ms);
-// Blocking receive of one frame, within a deadline; `buffer` keeps what arrived behind it. kNotFound when the peer
-// closed.
-Result<std::string> receive_frame(int fd, FrameBuffer& buffer, frame::Type* type, int timeout_ms);
+// Blocking receive of one frame, within a deadline; `buffer` keeps what arrived behind it, `lent` the descriptors that
+// came with it. kNotFound when the peer closed.
+Result<std::string> receive_frame(int fd, FrameBuffer& buffer, frame::Type* type, int timeout_ms,
+                                  std::vector<Fd>* lent = nullptr);
 
 }  // namespace hpcc

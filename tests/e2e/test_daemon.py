@@ -363,3 +363,48 @@ def ulimits_and_niceness_of_the_caller_reach_the_compiler(t):
     t.write("a.c", SRC)
     t.run(["sh", "-c", f"ulimit -n 77; exec nice -n 7 {t.hpcc_bin} ./gcc -c a.c"])
     check(t.read("lim").strip() == b"77" and t.read("nic").strip() == b"7", t.read("lim"), t.read("nic"))
+
+
+def launcher_killed_mid_compile(t, env):
+    """An assembler of our own waits until the launcher is dead, is noisy, and then does its work."""
+    t.write("a.c", SRC)
+    t.write("bin/as", "#!/bin/sh\n: > $HERE/started\nwhile [ ! -e $HERE/go ]; do sleep 0.02; done\n"
+            "head -c 200000 /dev/zero | tr '\\0' x >&2\nas \"$@\"\necho $? > $HERE/ended\n", 0o755)
+    t.settle()
+    compiler = t.start([t.hpcc_bin, "gcc", "-B", t.path("src", "bin"), "-c", "a.c"], env={**env, "HERE": t.top})
+
+    def wait_for(name):
+        end = time.time() + 30
+        while not os.path.exists(t.path(name)):
+            check(time.time() < end, "no", name)
+            time.sleep(0.02)
+    wait_for("started")
+    compiler.kill()
+    compiler.wait()
+    t.write(t.path("go"), "")
+    wait_for("ended")
+    t.settle()
+    with open(t.path("ended")) as f:
+        check(f.read() == "0\n", "the assembler failed")
+    t.run("gcc -c a.c -o plain.o")
+    check(t.read("a.o") == t.read("plain.o"), "the object is not whole")
+    for name in ("started", "go", "ended"):
+        os.unlink(t.path(name))
+
+
+@test
+def a_compiler_whose_launcher_is_killed_ends_normally(t):
+    for _ in range(3):
+        launcher_killed_mid_compile(t, {})
+    pids = t.daemons()
+    check(len(pids) == 1, "daemons", pids)
+    end = time.time() + 5
+    while any("seccomp" in os.readlink(f"/proc/{pids[0]}/fd/{fd}") for fd in os.listdir(f"/proc/{pids[0]}/fd")):
+        check(time.time() < end, "the daemon keeps a listener that nobody needs")
+        time.sleep(0.05)
+    t.hpcc("gcc -c a.c")
+
+
+@test
+def a_compiler_whose_launcher_is_killed_ends_normally_without_a_daemon(t):
+    launcher_killed_mid_compile(t, {"HPCC_DAEMON": "0"})
