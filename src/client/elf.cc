@@ -40,7 +40,7 @@ Result<std::string> script_interpreter(std::string_view head) {
   size_t start = line.find_first_not_of(" \t");
   if (start == std::string_view::npos) return Error{Code::kInvalid, "script without interpreter", 0};
   line.remove_prefix(start);
-  return std::string(line.substr(0, line.find_first_of(" \t\r")));
+  return std::string(line.substr(0, line.find_first_of(std::string_view(" \t\0", 3))));  // as the kernel cuts it
 }
 
 }  // namespace

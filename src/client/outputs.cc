@@ -19,48 +19,13 @@
 namespace hpcc {
 namespace {
 
-// In a stored dependency list, the root of absolute prerequisites is replaced by this byte, so that they move along.
+// Stands in a stored dependency list for the root of absolute prerequisites, so that they move along.
 constexpr char kRootMark = '\1';
 constexpr size_t kTemporaryBytes = 8;  // a shorter name is no mkstemp's, and may stand anywhere
 
 std::vector<std::string> dep_targets(const Invocation& invocation) {
   if (!invocation.dep.targets.empty()) return invocation.dep.targets;
   return {default_dep_target(invocation)};
-}
-
-// Stored form: 'P' or '-' for phony targets, then one prerequisite per line.
-std::string pack_dep(const DepFile& dep, const Place& place) {
-  std::string out(dep.phony ? "P\n" : "-\n");
-  const std::string root = quote_for_make(place.root);
-  for (const std::string& word : dep.prerequisites) {
-    if (place.root != "/" && word.size() > root.size() && word[0] == '/' && is_under(word, root)) {
-      out += kRootMark;
-      out += std::string_view(word).substr(root.size());
-    } else {
-      out += word;
-    }
-    out += '\n';
-  }
-  return out;
-}
-
-Result<DepFile> unpack_dep(std::string_view text, const Place& place) {
-  DepFile dep;
-  if (text.size() < 2 || text[1] != '\n') return Error{Code::kCorrupt, "stored dependency list: bad head", 0};
-  dep.phony = text[0] == 'P';
-  text.remove_prefix(2);
-  while (!text.empty()) {
-    size_t end = text.find('\n');
-    if (end == std::string_view::npos) return Error{Code::kCorrupt, "stored dependency list: truncated", 0};
-    std::string_view word = text.substr(0, end);
-    text.remove_prefix(end + 1);
-    if (!word.empty() && word[0] == kRootMark) {
-      dep.prerequisites.push_back(quote_for_make(place.root) + std::string(word.substr(1)));
-    } else {
-      dep.prerequisites.emplace_back(word);
-    }
-  }
-  return dep;
 }
 
 bool holds(std::string_view text, const std::string& path) {
@@ -177,7 +142,11 @@ std::string Collector::take_dep(const std::string& text) {
   Result<DepFile> dep = decode_depfile(text);
   if (dep.ok()) {
     dep->targets = dep_targets(invocation_);
-    if (encode_depfile(*dep, invocation_.family) == text) return pack_dep(*dep, place_);
+    if (encode_depfile(*dep, invocation_.family) == text) {
+      std::string list = encode_dep_list(*dep, place_);
+      const Result<DepFile> again = decode_dep_list(list, place_);
+      if (again.ok() && again->prerequisites == dep->prerequisites) return list;  // no name that looks like the mark
+    }
   }
   collected_.result.bound_names = bound_names_text(invocation_);
   if (holds_place(text, place_)) bound_ = true;
@@ -207,12 +176,48 @@ Status write_output(const StoredOutput& stored, const CompileResult& result, con
     return store.copy_blob_to(stored.digest, stored.size_bytes, fd);
   }
   TRY_ASSIGN(std::string packed, store.get_blob(stored.digest));
-  TRY_ASSIGN(DepFile dep, unpack_dep(packed, place));
+  TRY_ASSIGN(DepFile dep, decode_dep_list(packed, place));
   dep.targets = dep_targets(invocation);
   return write_fd(fd, encode_depfile(dep, invocation.family), name);
 }
 
 }  // namespace
+
+std::string encode_dep_list(const DepFile& dep, const Place& place) {
+  std::string out(dep.phony ? "P\n" : "-\n");
+  const std::string root = quote_for_make(place.root);
+  for (const std::string& word : dep.prerequisites) {
+    if (place.root != "/" && word.size() > root.size() && word[0] == '/' && is_under(word, root)) {
+      out += kRootMark;
+      out += std::string_view(word).substr(root.size());
+    } else {
+      out += word;
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+Result<DepFile> decode_dep_list(std::string_view text, const Place& place) {
+  DepFile dep;
+  if (text.size() < 2 || (text[0] != 'P' && text[0] != '-') || text[1] != '\n') {
+    return Error{Code::kCorrupt, "stored dependency list: bad head", 0};
+  }
+  dep.phony = text[0] == 'P';
+  text.remove_prefix(2);
+  while (!text.empty()) {
+    size_t end = text.find('\n');
+    if (end == std::string_view::npos) return Error{Code::kCorrupt, "stored dependency list: truncated", 0};
+    std::string_view word = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    if (!word.empty() && word[0] == kRootMark) {
+      dep.prerequisites.push_back(quote_for_make(place.root) + std::string(word.substr(1)));
+    } else {
+      dep.prerequisites.emplace_back(word);
+    }
+  }
+  return dep;
+}
 
 std::string bound_names_text(const Invocation& invocation) {
   std::string text = invocation.object + "\n" + invocation.dep.path;

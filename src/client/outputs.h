@@ -8,6 +8,7 @@
 
 #include "client/key.h"
 #include "client/observation.h"
+#include "compiler/depfile.h"
 #include "model/invocation.h"
 #include "model/manifest.h"
 #include "store/store.h"
@@ -34,6 +35,11 @@ Collected collect_outputs(const Invocation& invocation, const Place& place, cons
 // the caller's umask; all or none, and none when the caller has gone. Returns bytes written.
 Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& invocation, const Place& place,
                                unsigned umask, Store& store, const std::function<bool()>& caller_waits);
+
+// A dependency file as it is stored: 'P' or '-' (whether each prerequisite gets a phony rule), then a line for each
+// prerequisite; the byte 1 at a line's start stands for the root. Targets are the command's own.
+std::string encode_dep_list(const DepFile& dep, const Place& place);
+Result<DepFile> decode_dep_list(std::string_view text, const Place& place);
 
 // What CompileResult::bound_names must equal when it is set.
 std::string bound_names_text(const Invocation& invocation);
