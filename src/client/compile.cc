@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "client/config.h"
+#include "client/elf.h"
 #include "client/engine.h"
 #include "client/history.h"
 #include "compiler/driver.h"
@@ -21,16 +22,6 @@ namespace {
 
 constexpr size_t kProjectFileBytes = 1u << 20;
 constexpr size_t kSourceBytes = 64u << 20;  // larger inputs are no sources
-
-bool is_elf(const std::string& path) {
-  char magic[4] = {};
-  Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  return fd && pread(fd.get(), magic, sizeof magic, 0) == 4 &&
-         memcmp(magic,
-                "\x7f"
-                "ELF",
-                4) == 0;
-}
 
 // Bazel's way: all three macros are given fixed values on the command line, and no later option takes that back.
 bool redefines_time_macros(const Invocation& invocation) {
@@ -327,7 +318,7 @@ bool Compile::bound_by_path(const Observed& observed) const {
   for (const Input& input : observed.manifest.inputs) {
     if (input.kind != InputKind::kFile && input.kind != InputKind::kProgram) continue;
     const std::string path = resolve_path(input.path, place_);
-    if (is_elf(path)) continue;
+    if (is_elf_file(path)) continue;
     Result<std::string> text = read_file(path, kSourceBytes);
     if (!text.ok()) return true;
     const bool absolute = input.path.anchor == Anchor::kRoot;
@@ -351,7 +342,6 @@ std::string Compile::store_result(const Finish& finish, Observed& observed) {
   if (bound_by_path(observed)) result.bound_place = bound_place_text(place_);
   if (!result.stdout_text.empty() || !result.stderr_text.empty()) result.bound_colour = colour();
   result.compile_ns = finish.wall_ns;
-  result.created_s = static_cast<uint64_t>(realtime_ns() / 1000000000);
   Status put = store.put(key_, Entry{0, std::move(observed.manifest), std::move(result)});
   if (!put.ok()) return not_stored(Bypass::kStoreError, put.error().to_string());
   store.count(Counter::kBytesStored, collected.bytes);

@@ -45,9 +45,17 @@ Result<std::string> script_interpreter(std::string_view head) {
 
 }  // namespace
 
+bool is_elf(std::string_view head) { return head.starts_with(std::string_view(ELFMAG, SELFMAG)); }
+
+bool is_elf_file(const std::string& path) {
+  char head[SELFMAG] = {};
+  Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+  return fd && pread(fd.get(), head, sizeof head, 0) == sizeof head && is_elf({head, sizeof head});
+}
+
 Result<std::string> decode_interpreter(std::string_view head) {
   if (head.starts_with("#!")) return script_interpreter(head);
-  if (head.starts_with(std::string_view(ELFMAG, SELFMAG)) && head.size() > EI_CLASS) {
+  if (is_elf(head) && head.size() > EI_CLASS) {
     if (head[EI_CLASS] == ELFCLASS64) return elf_interpreter<Elf64_Ehdr, Elf64_Phdr>(head);
     if (head[EI_CLASS] == ELFCLASS32) return elf_interpreter<Elf32_Ehdr, Elf32_Phdr>(head);
   }

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 
 namespace hpcc {
+
+bool is_elf(std::string_view head);
+bool is_elf_file(const std::string& path);
 
 // "" for a static program. kInvalid for a malformed file. Reads at most a few KiB.
 Result<std::string> find_interpreter(const std::string& path);

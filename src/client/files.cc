@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/limits.h"
+#include "client/elf.h"
 #include "compiler/driver.h"
 #include "compiler/source_facts.h"
 
@@ -29,12 +30,6 @@ bool has_writer(int fd) {
     return false;
   }
   return errno == EAGAIN;
-}
-
-bool is_elf(std::string_view content) {
-  return content.starts_with(
-      "\x7f"
-      "ELF");
 }
 
 // Facts of sources; of programs what kind of driver they may be. Large binaries are neither.

@@ -10,12 +10,6 @@ namespace {
 
 constexpr size_t kNamedFiles = 4;  // of one bypassed command
 
-void put_string(std::string* out, std::string_view text) {
-  uint32_t size = static_cast<uint32_t>(text.size());
-  out->append(reinterpret_cast<const char*>(&size), sizeof size);
-  out->append(text);
-}
-
 std::string_view bytes_of(const uint64_t& value) { return {reinterpret_cast<const char*>(&value), sizeof value}; }
 
 }  // namespace
@@ -61,8 +55,9 @@ void write_key_text(Store& store, const DirectKey& key, const std::string& text)
 std::string encode_history(const HistoryRecord& record) {
   std::string out(1, '\1');
   out.append(reinterpret_cast<const char*>(&record.when_ns), sizeof record.when_ns);
-  for (const std::string* text : {&record.outcome, &record.why, &record.object, &record.key_text})
-    put_string(&out, *text);
+  for (const std::string* text : {&record.outcome, &record.why, &record.object, &record.key_text}) {
+    out += encode_string(*text);
+  }
   return out;
 }
 

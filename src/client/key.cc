@@ -197,6 +197,4 @@ std::vector<std::string> explain_key_change(std::string_view before, std::string
   return out;
 }
 
-std::string bound_place_text(const Place& place) { return place.root + "\n" + place.cwd + "\n" + place.pwd; }
-
 }  // namespace hpcc

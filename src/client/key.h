@@ -6,19 +6,12 @@
 #include <string_view>
 #include <vector>
 
+#include "client/place.h"
 #include "compiler/environment.h"
 #include "model/digest.h"
 #include "model/invocation.h"
 
 namespace hpcc {
-
-// Where a compile takes place.
-struct Place {
-  std::string root;  // project root, absolute: directory of .hpcc, or of version control, or what cwd and source share
-  std::string cwd;
-  std::string pwd;            // $PWD when it names cwd by another path, else ""
-  bool logical_root = false;  // a .hpcc file: the root is mapped to /hpcc/w
-};
 
 struct KeyInputs {
   const Invocation& invocation;
@@ -35,8 +28,5 @@ DirectKey direct_key(std::string_view key_text);
 
 // What differs between two key texts, for people: one sentence per difference ("option -O2: now -O3").
 std::vector<std::string> explain_key_change(std::string_view before, std::string_view now);
-
-// Everything an entry is bound to when its outputs hold a path: root, cwd and pwd as one string.
-std::string bound_place_text(const Place& place);
 
 }  // namespace hpcc

@@ -76,4 +76,6 @@ std::string resolve_path(const AnchoredPath& path, const Place& place) {
   return path.path;
 }
 
+std::string bound_place_text(const Place& place) { return place.root + "\n" + place.cwd + "\n" + place.pwd; }
+
 }  // namespace hpcc

@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "client/key.h"
 #include "model/manifest.h"
 #include "wire/local.h"
 
@@ -14,6 +13,14 @@ namespace hpcc {
 inline constexpr std::string_view kLogicalRoot = "/hpcc/w";
 inline constexpr std::string_view kProjectFile = ".hpcc";
 
+// Where a compile takes place.
+struct Place {
+  std::string root;  // project root, absolute: directory of .hpcc, or of version control, or what cwd and source share
+  std::string cwd;
+  std::string pwd;            // $PWD when it names cwd by another path, else ""
+  bool logical_root = false;  // a .hpcc file: the root is mapped to /hpcc/w
+};
+
 // Root: the nearest directory at or above cwd, or else the source, with a .hpcc file; else of cwd with version control,
 // else the deepest directory that holds both cwd and the source.
 Place find_place(const Request& request, const std::string& source);
@@ -21,5 +28,8 @@ Place find_place(const Request& request, const std::string& source);
 // A traced path (absolute, or relative to cwd) as a Manifest stores it, and back.
 AnchoredPath anchor_path(std::string_view path, const Place& place);
 std::string resolve_path(const AnchoredPath& path, const Place& place);
+
+// Everything an entry is bound to when its outputs hold a path: root, cwd and pwd as one string.
+std::string bound_place_text(const Place& place);
 
 }  // namespace hpcc

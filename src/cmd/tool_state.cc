@@ -1,27 +1,15 @@
-#include <unistd.h>
-
 #include <cstdio>
-#include <cstdlib>
 
-#include "base/fs.h"
 #include "client/config.h"
 #include "cmd/tool.h"
+#include "launcher/engine_link.h"
 
 namespace hpcc {
 
 Result<std::string> state_directory() {
-  auto get = [](const char* name) {
-    const char* value = getenv(name);
-    return std::string(value ? value : "");
-  };
-  if (std::string dir = get("HPCC_DIR"); !dir.empty()) {
-    char here[4096];
-    if (dir[0] == '/' || !getcwd(here, sizeof here)) return dir;
-    return join_path(here, dir);
-  }
-  if (std::string cache = get("XDG_CACHE_HOME"); !cache.empty() && cache[0] == '/') return cache + "/hpcc";
-  if (std::string home = get("HOME"); !home.empty()) return home + "/.cache/hpcc";
-  return Error{Code::kNotFound, "neither HPCC_DIR, XDG_CACHE_HOME nor HOME is set", 0};
+  launcher::Places places;
+  if (launcher::find_places(&places)) return std::string(places.dir.text, places.dir.size);
+  return Error{Code::kNotFound, "neither HPCC_DIR, XDG_CACHE_HOME nor HOME names a usable directory", 0};
 }
 
 std::unique_ptr<Store> open_store() {

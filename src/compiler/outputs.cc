@@ -2,15 +2,11 @@
 
 #include <algorithm>
 
+#include "base/fs.h"
 #include "compiler/depfile.h"
 
 namespace hpcc {
 namespace {
-
-std::string_view basename_of(std::string_view path) {
-  size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
 
 // The path without the last extension of its last component.
 std::string_view without_extension(std::string_view path) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/fs.h"
 #include "compiler/depfile.h"
 #include "compiler/options.h"
 #include "compiler/outputs.h"
@@ -77,11 +78,6 @@ class Parser {
   bool query_ = false;
   BypassReason problem_;
 };
-
-std::string_view basename_of(std::string_view path) {
-  size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
 
 struct LanguageName {
   std::string_view name;

@@ -5,10 +5,11 @@
 //   absent   := path, names, names              strictly ascending by path; names, then checked names
 //   names    := u32 n, text16*n                 strictly ascending
 //   group    := u8 by, u32 n, (u32 input, u32 class)*n    inputs ascend, classes count by first use; groups ascend
-//   result   := u8 version=1, u32 n, output*n, text32 stdout, text32 stderr, text32 place, text32 colour,
-//               text32 names, u64 compile_ns, u64 created_s
+//   result   := u8 version=2, u32 n, output*n, text32 stdout, text32 stderr, text32 place, text32 colour,
+//               text32 names, u64 compile_ns
 //   output   := u8 kind, u8 executable, u32 index, digest[32], u64 size_bytes
-// Version history: 1 = first. One value has one encoding, so a digest of the bytes names the value.
+// Version history: 1 = first; result 2 = without the time it was made. One value has one encoding, so a digest of the
+// bytes names the value.
 #include <algorithm>
 #include <numeric>
 
@@ -19,7 +20,7 @@
 namespace hpcc {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kManifestVersion = 1, kResultVersion = 2;
 constexpr size_t kOutputs = 1024;         // outputs of one compile
 constexpr size_t kBoundBytes = 1u << 20;  // one restriction text
 constexpr size_t kDigestBytes = Sha256::kBytes;
@@ -216,7 +217,7 @@ std::string encode_manifest(const Manifest& given) {
   const Manifest manifest = canonical(given);
   ByteWriter out;
   out.reserve(64 + manifest.inputs.size() * 112);
-  out.u8(kVersion);
+  out.u8(kManifestVersion);
   out.u32(static_cast<uint32_t>(manifest.inputs.size()));
   for (const Input& input : manifest.inputs) {
     write_path(out, input.path);
@@ -244,7 +245,7 @@ std::string encode_manifest(const Manifest& given) {
 Result<Manifest> decode_manifest(std::string_view bytes) {
   if (bytes.size() > limits::kManifestBytes) return Error{Code::kLimit, "manifest is too large"};
   ByteReader in(bytes);
-  if (in.u8() != kVersion) return Error{Code::kInvalid, "manifest has another version"};
+  if (in.u8() != kManifestVersion) return Error{Code::kInvalid, "manifest has another version"};
   Manifest manifest;
   read_inputs(in, manifest.inputs);
   read_absents(in, manifest.absents);
@@ -256,7 +257,7 @@ Result<Manifest> decode_manifest(std::string_view bytes) {
 std::string encode_result(const CompileResult& result) {
   ByteWriter out;
   out.reserve(128 + result.outputs.size() * 46 + result.stdout_text.size() + result.stderr_text.size());
-  out.u8(kVersion);
+  out.u8(kResultVersion);
   out.u32(static_cast<uint32_t>(result.outputs.size()));
   for (const StoredOutput& output : result.outputs) {
     out.u8(static_cast<uint8_t>(output.kind));
@@ -271,13 +272,12 @@ std::string encode_result(const CompileResult& result) {
   out.text32(result.bound_colour);
   out.text32(result.bound_names);
   out.u64(result.compile_ns);
-  out.u64(result.created_s);
   return out.take();
 }
 
 Result<CompileResult> decode_result(std::string_view bytes) {
   ByteReader in(bytes);
-  if (in.u8() != kVersion) return Error{Code::kInvalid, "result has another version"};
+  if (in.u8() != kResultVersion) return Error{Code::kInvalid, "result has another version"};
   CompileResult result;
   const uint32_t n = in.count(14 + kDigestBytes, kOutputs);
   result.outputs.reserve(n);
@@ -298,7 +298,6 @@ Result<CompileResult> decode_result(std::string_view bytes) {
   result.bound_colour = in.text32(kBoundBytes);
   result.bound_names = in.text32(kBoundBytes);
   result.compile_ns = in.u64();
-  result.created_s = in.u64();
   if (!in.finished()) return Error{Code::kInvalid, "result is malformed"};
   return result;
 }

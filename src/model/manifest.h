@@ -76,7 +76,6 @@ struct CompileResult {
   std::string bound_colour;   // "on" or "off", when there were messages
   std::string bound_names;    // -o, -MF, -MT as given, when the .d could not be re-rendered
   uint64_t compile_ns = 0;    // wall time of the compile that made it
-  uint64_t created_s = 0;     // Unix seconds
 };
 
 std::string encode_manifest(const Manifest& manifest);

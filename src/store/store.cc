@@ -48,7 +48,6 @@ class DiskStore final : public Store {
   Status flush() override;
 
   Status put_blob(const BlobDigest& digest, std::string_view data) override;
-  Result<std::pair<BlobDigest, uint64_t>> put_blob_from(int fd) override;
   Result<std::string> get_blob(const BlobDigest& digest) override;
   Status copy_blob_to(const BlobDigest& digest, uint64_t size_bytes, int fd) override;
 
@@ -147,14 +146,6 @@ Status DiskStore::put_blob(const BlobDigest& digest, std::string_view data) {
   if (has_blob(digest, data.size())) return {};
   TRY_ASSIGN(Blobs::Staged staged, blobs_.stage(digest, data));
   return place_staged(staged);
-}
-
-Result<std::pair<BlobDigest, uint64_t>> DiskStore::put_blob_from(int fd) {
-  TRY(writable());
-  TRY_ASSIGN(Blobs::Staged staged, blobs_.stage_from(fd));
-  const BlobRecord record = staged.record;
-  if (!has_blob(record.digest, record.size_bytes)) TRY(place_staged(staged));
-  return std::pair(record.digest, record.size_bytes);
 }
 
 Result<std::string> DiskStore::get_blob(const BlobDigest& digest) {

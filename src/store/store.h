@@ -95,8 +95,6 @@ class Store {
 
   // --- blobs ---
   virtual Status put_blob(const BlobDigest& digest, std::string_view data) = 0;
-  // Puts the content of an open regular file; computes its digest while copying. Returns digest and size.
-  virtual Result<std::pair<BlobDigest, uint64_t>> put_blob_from(int fd) = 0;
   // Whole blob in memory, digest checked. kNotFound or kCorrupt (counted, removed).
   virtual Result<std::string> get_blob(const BlobDigest& digest) = 0;
   // Streams a blob into an open empty file, digest checked before it returns ok; on error the file holds garbage.

@@ -191,27 +191,6 @@ TEST_F(StoreTest, CompressesABlobOnlyWhenThatSavesAQuarter) {
   EXPECT_EQ(::access((dir_ / "v1/blobs/" + text_hex.substr(0, 2) + "/" + text_hex + ".zst").c_str(), F_OK), 0);
 }
 
-TEST_F(StoreTest, PutsTheContentOfAFileAndTellsItsDigest) {
-  for (size_t size : {0u, 1000u, 70000u, 4u << 20, (4u << 20) + 1, 5000001u}) {
-    std::string text(size, 'q');
-    for (size_t i = 0; i < size; i += 777) text[i] = static_cast<char>(i);
-    write_file(dir_ / "output", text);
-    const int fd = ::open((dir_ / "output").c_str(), O_RDONLY);
-    auto put = store_->put_blob_from(fd);
-    ::close(fd);
-    ASSERT_TRUE(put.ok()) << put.error().to_string();
-    EXPECT_EQ(put->first, BlobDigest::of(text));
-    EXPECT_EQ(put->second, size);
-    EXPECT_EQ(*store_->get_blob(put->first), text);
-  }
-}
-
-TEST_F(StoreTest, PutsOnlyRegularFiles) {
-  const int fd = ::open("/dev/null", O_RDONLY);
-  EXPECT_FALSE(store_->put_blob_from(fd).ok());
-  ::close(fd);
-}
-
 TEST_F(StoreTest, DoesNotWriteABlobAgainThatIsThere) {
   const std::string hex = put_blob("object").hex();
   const std::string path = dir_ / "v1/blobs/" + hex.substr(0, 2) + "/" + hex;

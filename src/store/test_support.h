@@ -58,7 +58,6 @@ inline Entry sample_entry(const std::vector<BlobDigest>& blobs, size_t inputs, c
   }
   entry.result.stderr_text = "warning: " + salt;
   entry.result.compile_ns = 123456789;
-  entry.result.created_s = 1700000000;
   return entry;
 }
 

@@ -47,7 +47,7 @@ Result<Finish> decode_finish(std::string_view payload);
 
 std::string encode_done(int exit_code, std::string_view stdout_text, std::string_view stderr_text);
 std::string encode_run(uint32_t flags, const std::vector<std::string>& prefix, const std::vector<std::string>& suffix);
-std::string encode_string(std::string_view text);  // payload of kExec, kStored, kText
+std::string encode_string(std::string_view text);  // u32 size, bytes: payload of kExec, kStored, kText
 Result<std::string> decode_string(std::string_view payload);
 
 // Frames in a growing buffer: feed bytes, take whole frames.
