@@ -84,25 +84,51 @@ bool Counters::open_file() {
   return true;
 }
 
+// Zeros, and the damage counted.
+Counters::Page Counters::page_after_damage() {
+  Page page;
+  page.words[kMagicWord] = kMagic;
+  page.words[kTotalsAt + static_cast<size_t>(Counter::kCorrupt)] = 1;
+  return page;
+}
+
 // A file of zeros; all of it written, so that no later count needs room on the disk.
 bool Counters::make_file() {
   struct stat st;
   const bool was_there = ::lstat(path_.c_str(), &st) == 0;
-  Page page;
-  page.words[kMagicWord] = kMagic;
-  if (was_there) page.words[kTotalsAt + static_cast<size_t>(Counter::kCorrupt)] = 1;
+  Page page = page_after_damage();
+  if (!was_there) page.words[kTotalsAt + static_cast<size_t>(Counter::kCorrupt)] = 0;
   return replace_file(AT_FDCWD, path_, {reinterpret_cast<const char*>(page.words), kBytes}).ok();
+}
+
+// Whether the mapped page is in the file: an access beyond its end is a SIGBUS.
+bool Counters::is_whole() const {
+  struct stat st;
+  return ::fstat(fd_.get(), &st) == 0 && st.st_size >= static_cast<off_t>(kBytes);
+}
+
+// Somebody cut the file: fills it up again, in place, because other processes have it mapped, too.
+bool Counters::mend() {
+  auto held = FileLock::acquire(fd_.get(), 1000);
+  if (!held.ok()) return false;
+  if (is_whole()) return true;
+  const Page page = page_after_damage();
+  return pwrite_all(fd_.get(), {reinterpret_cast<const char*>(page.words), kBytes}, 0).ok();
 }
 
 // Applies a change to the words, wherever they are.
 template <typename Change>
 void Counters::change(Change apply) {
-  if (mapped_ != nullptr) return apply(mapped_);
+  if (mapped_ != nullptr) {
+    if (is_whole() || mend()) apply(mapped_);
+    return;
+  }
   std::lock_guard lock(mutex_);
   if (!fd_) return apply(memory_.words);
   auto held = FileLock::acquire(fd_.get(), 1000);
   Page page;
-  if (!held.ok() || pread_some(fd_.get(), page.words, kBytes, 0) != kBytes) return;
+  if (!held.ok()) return;
+  if (pread_some(fd_.get(), page.words, kBytes, 0) != kBytes) page = page_after_damage();
   apply(page.words);
   if (!pwrite_all(fd_.get(), {reinterpret_cast<const char*>(page.words), kBytes}, 0).ok()) return;  // a lost count
 }
@@ -145,7 +171,7 @@ void Counters::count_reason(Bypass reason) {
 
 CounterValues Counters::read(size_t first_word, size_t since_word) {
   Page page;
-  if (mapped_ != nullptr) {
+  if (mapped_ != nullptr && (is_whole() || mend())) {
     for (size_t i = 0; i < kWords; ++i) page.words[i] = word(mapped_, i).load(std::memory_order_relaxed);
   } else if (fd_) {
     if (pread_some(fd_.get(), page.words, kBytes, 0) != kBytes) page = {};

@@ -1,6 +1,7 @@
 // Counters: one small file of 64-bit numbers, all time and last build. Mapped and added to atomically, so that counting
 // costs nothing and is seen by every process at once; on copy-on-write file systems, where a mapped write to a full
-// disk is a SIGBUS, read and written under a lock instead. The file's length is fixed and checked before it is mapped.
+// disk is a SIGBUS, read and written under a lock instead. The file's length is fixed, checked before it is mapped and
+// before each access; a file that was cut is made whole again, counting from zero.
 //
 // Thread rule: every method from any thread and process.
 #pragma once
@@ -38,8 +39,11 @@ class Counters {
   struct Page {
     uint64_t words[kWords] = {};
   };
+  static Page page_after_damage();
   bool open_file();
   bool make_file();
+  bool is_whole() const;
+  bool mend();
   void add(size_t total_word, size_t build_word, uint64_t n);
   CounterValues read(size_t first_word, size_t since_word);
   template <typename Change>

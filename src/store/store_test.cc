@@ -434,6 +434,18 @@ TEST(Counters, CountTheSameWhereTheyCannotBeMapped) {
   EXPECT_EQ(mapped.totals().counters[0], 7u);
 }
 
+TEST(Counters, GoOnFromZeroWhenTheirFileIsCut) {
+  for (CounterAccess access : {CounterAccess::kMapped, CounterAccess::kLocked}) {
+    TempDir dir;
+    Counters counters(dir / "counters", access, realtime_ns);
+    counters.count(Counter::kLocalHit, 3);
+    ASSERT_EQ(::truncate((dir / "counters").c_str(), 0), 0);
+    counters.count(Counter::kLocalHit, 4);
+    EXPECT_EQ(counters.totals().counters[static_cast<size_t>(Counter::kLocalHit)], 4u);
+    EXPECT_EQ(counters.totals().counters[static_cast<size_t>(Counter::kCorrupt)], 1u);
+  }
+}
+
 TEST(CounterNames, AreAllDifferent) {
   std::vector<std::string_view> names;
   for (size_t i = 0; i < static_cast<size_t>(Counter::kCount); ++i)
