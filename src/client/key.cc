@@ -45,7 +45,7 @@ std::string anchored_list(std::string_view list, const Place& place) {
     size_t colon = list.find(':');
     out += anchored(list.substr(0, colon), place);
     if (colon == std::string_view::npos) return out;
-    out += '|';
+    out += ':';  // no element holds one
     list.remove_prefix(colon + 1);
   }
 }
@@ -98,6 +98,40 @@ std::string as_spelled(std::string_view option) {
   return out + std::string(value);
 }
 
+// The elements of a value that anchored_list made, as people write them; empty when it is no list.
+std::vector<std::string> list_elements(std::string_view value) {
+  std::vector<std::string> out;
+  while (value.starts_with("text:") || value.starts_with("root:")) {
+    std::string element(value.starts_with("root:") ? "<root>/" : "");
+    value.remove_prefix(5);
+    const size_t end = value.find(':');
+    element += value.substr(0, end);
+    out.push_back(std::move(element));
+    value.remove_prefix(end == std::string_view::npos ? value.size() : end + 1);
+  }
+  return value.empty() ? out : std::vector<std::string>();
+}
+
+// "gone /a, new /b", or how the order differs; "" when the values are no lists. Lists are long: only what differs.
+std::string list_change(std::string_view before, std::string_view now) {
+  const std::vector<std::string> olds = list_elements(before), news = list_elements(now);
+  if (olds.empty() || news.empty()) return "";
+  std::string out;
+  const auto add = [&](const char* how, const std::vector<std::string>& from, const std::vector<std::string>& other) {
+    for (const std::string& element : from) {
+      if (std::find(other.begin(), other.end(), element) != other.end()) continue;
+      out += (out.empty() ? "" : ", ") + std::string(how) + " " + (element.empty() ? "an empty entry" : element);
+    }
+  };
+  add("gone", olds, news);
+  add("new", news, olds);
+  if (!out.empty()) return out;
+  size_t at = 0;
+  while (at < olds.size() && at < news.size() && olds[at] == news[at]) ++at;
+  if (at >= news.size() || at >= olds.size()) return "an entry is repeated";
+  return "other order, first at " + news[at] + " (was " + olds[at] + ")";
+}
+
 std::string describe(std::string_view tag, std::string_view value) {
   if (tag == "option") return "option " + as_spelled(value);
   if (tag == "env") return "environment variable " + std::string(value);
@@ -118,6 +152,8 @@ std::string change_sentence(std::string_view tag, std::string_view before, std::
   }
   if (tag == "env") {
     std::string_view name = before.substr(0, before.find('='));
+    const std::string entries = list_change(before.substr(name.size() + 1), now.substr(name.size() + 1));
+    if (!entries.empty()) return "environment variable " + std::string(name) + " changed: " + entries;
     return "environment variable " + std::string(name) + " changed: was " + std::string(before) + ", now " +
            std::string(now);
   }
