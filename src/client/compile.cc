@@ -156,6 +156,7 @@ std::optional<Answer> Compile::serve(const Engine::Loaded& entry) {
   Result<uint64_t> bytes = place_outputs(entry.result, *invocation_, place_, request_.umask, store, caller_waits_);
   if (!bytes.ok()) {
     log("entry cannot be served: " + bytes.error().to_string());
+    if (bytes.error().code == Code::kIo || bytes.error().code == Code::kLimit) store.count(Counter::kError);
     if (bytes.error().code == Code::kCorrupt || bytes.error().code == Code::kNotFound) {
       blob_lost_ = true;
       (void)store.remove(key_, entry.sequence).ok();
@@ -273,6 +274,7 @@ std::string Compile::finish(const Finish& finish) {
   store.count(Counter::kCompileTimeMs, finish.wall_ns / 1000000);
   if (finish.exit_code != 0) {
     write_history("failed", why_);
+    log("failed, exit code " + std::to_string(finish.exit_code));
     return "failed";
   }
   if (finish.flags & frame::kUntraced) return not_stored(Bypass::kUntraced, "no tracer");
@@ -395,8 +397,9 @@ void Compile::log(const std::string& text) {
              O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
   struct stat info;
   if (!fd || fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != geteuid()) return;
-  std::string object = invocation_ ? history_name_ : request_.argv[0];
-  (void)write_fd(fd.get(), object + ": " + text + "\n", std::string(*file)).ok();
+  std::string line = (invocation_ ? history_name_ : request_.argv[0]) + ": " + text;
+  std::replace(line.begin(), line.end(), '\n', ';');  // one event, one line
+  (void)write_fd(fd.get(), line + "\n", std::string(*file)).ok();
 }
 
 }  // namespace hpcc

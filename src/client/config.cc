@@ -13,6 +13,7 @@
 #pragma GCC diagnostic pop
 
 #include "base/fs.h"
+#include "client/files.h"
 
 namespace hpcc {
 namespace {
@@ -116,23 +117,24 @@ std::string config_path(const std::string& dir) {
 Result<Config> load_config(const std::string& dir) {
   const std::string path = config_path(dir);
   if (path.empty()) return Config();
+  if (path[0] != '/') return Error{Code::kInvalid, "HPCC_CONFIG must be an absolute path, not " + path, 0};
   TRY_ASSIGN(std::string text, read_file(path, kConfigBytes));
   return decode_config(text, path);
 }
 
-Result<std::unique_ptr<Store>> open_configured_store(const std::string& dir, Config* config, std::string* warning) {
-  TRY_ASSIGN(std::unique_ptr<Store> store, Store::open(dir));
-  Result<Config> loaded = load_config(dir);
-  if (loaded.ok()) {
-    *config = *loaded;
-    if (config->max_size_bytes && *config->max_size_bytes != store->info().max_size_bytes) {
-      Status set = store->set_max_size(*config->max_size_bytes);
-      if (!set.ok()) *warning = set.error().to_string();
-    }
-  } else {
-    *warning = loaded.error().to_string();
-  }
-  return store;
+bool AppliedConfig::refresh() {
+  const std::string path = config_path(dir_);
+  struct stat info = {};
+  const bool there = !path.empty() && stat(path.c_str(), &info) == 0;
+  const FileStamp stamp = there ? stamp_of(info) : FileStamp();
+  if (path == path_ && stamp == stamp_) return true;
+  path_ = path;
+  stamp_ = stamp;
+  const Result<Config> loaded = load_config(dir_);
+  values_ = loaded.ok() ? *loaded : Config();
+  mistake_ = loaded.ok() ? "" : loaded.error().to_string();
+  store_.override_max_size(values_.max_size_bytes);
+  return loaded.ok();
 }
 
 }  // namespace hpcc

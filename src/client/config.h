@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,13 +18,28 @@ struct Config {
 };
 Result<Config> decode_config(std::string_view text, const std::string& name);
 
-// The one file that counts: $HPCC_CONFIG, else <dir>/config.toml, else $XDG_CONFIG_HOME/hpcc/config.toml (~/.config),
-// else /etc/hpcc/config.toml; "" when there is none.
+// The one file that counts: $HPCC_CONFIG (absolute), else <dir>/config.toml, else $XDG_CONFIG_HOME/hpcc/config.toml
+// (~/.config), else /etc/hpcc/config.toml; "" when there is none.
 std::string config_path(const std::string& dir);
 Result<Config> load_config(const std::string& dir);
 
-// Opens the store under `dir` and applies the configuration; a mistake in the file is told through `warning`.
-Result<std::unique_ptr<Store>> open_configured_store(const std::string& dir, Config* config, std::string* warning);
+// The configuration of a process that keeps a store open: applied to the store, and again when the file has changed.
+// A mistake leaves the defaults in force. One thread at a time.
+class AppliedConfig {
+ public:
+  AppliedConfig(std::string dir, Store& store) : dir_(std::move(dir)), store_(store) {}
+  // Looks at the file; reads it if it is another than last time. False when it was read and is mistaken.
+  bool refresh();
+  const Config& values() const { return values_; }
+  const std::string& mistake() const { return mistake_; }  // "" when there is none
+
+ private:
+  const std::string dir_;
+  Store& store_;
+  Config values_;
+  std::string mistake_, path_ = "\n";  // no path: the first look always reads
+  FileStamp stamp_;
+};
 
 struct ProjectFile {
   std::string image;  // "sha256:..." : image mode; "" : plain, with logical paths

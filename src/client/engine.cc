@@ -38,6 +38,7 @@ Engine::LoadedList Engine::load(const DirectKey& key, const Place& place) {
   size_t cost = 0;
   if (version != 0) {
     Result<std::vector<Entry>> entries = store_->find(key);
+    if (!entries.ok()) store_->count(Counter::kError);
     if (entries.ok()) {
       for (Entry& entry : *entries) {
         cost += cost_of(entry.manifest);

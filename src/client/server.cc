@@ -33,10 +33,14 @@ bool peer_is_owner(int fd) {
 
 // One frame of a compile. False ends the connection.
 bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Type type, const std::string& payload) {
+  const auto misspoken = [&engine] {
+    engine.store().count(Counter::kError);
+    return false;
+  };
   switch (type) {
     case frame::Type::kCompile: {
       Result<Request> request = decode_request(payload);
-      if (!request.ok() || compile) return false;
+      if (!request.ok() || compile) return misspoken();
       auto waits = [fd] {
         struct pollfd peer = {fd, POLLRDHUP, 0};
         return poll(&peer, 1, 0) == 0;
@@ -47,12 +51,12 @@ bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Typ
       return send_frame(fd, answer.type, answer.payload, kReplyTimeoutMs).ok() && answer.type == frame::Type::kRun;
     }
     case frame::Type::kEvents:
-      return compile && compile->events(payload).ok();
+      return (compile && compile->events(payload).ok()) || misspoken();
     case frame::Type::kLend:
-      return compile != nullptr;
+      return compile != nullptr || misspoken();
     case frame::Type::kFinish: {
       Result<Finish> finish = decode_finish(payload);
-      if (!finish.ok() || !compile) return false;
+      if (!finish.ok() || !compile) return misspoken();
       std::string note = compile->finish(*finish);
       (void)send_frame(fd, frame::Type::kStored, encode_string(note), kReplyTimeoutMs).ok();
       return false;
@@ -63,9 +67,9 @@ bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Typ
     case frame::Type::kExec:
     case frame::Type::kStored:
     case frame::Type::kText:
-      return false;
+      return misspoken();
   }
-  return false;
+  return misspoken();
 }
 
 }  // namespace
@@ -79,8 +83,10 @@ void serve_connection(Engine& engine, Fd fd) {
     // A compile may take hours; the launcher's end closes when it dies.
     Result<std::string> payload = receive_frame(fd.get(), frames, &type, kLongestCompileMs, &lent);
     if (payload.ok() && drive(engine, compile, fd.get(), type, *payload)) continue;
-    const bool peer_gone = !payload.ok() && (payload.error().code == Code::kNotFound || payload.error().code == Code::kIo);
-    if (peer_gone) tend_all(std::move(lent), kLongestCompileMs);
+    if (payload.ok()) break;
+    const Code code = payload.error().code;
+    if (code == Code::kInvalid) engine.store().count(Counter::kError);
+    if (code == Code::kNotFound || code == Code::kIo) tend_all(std::move(lent), kLongestCompileMs);
     break;
   }
   (void)engine.flush().ok();
@@ -139,7 +145,7 @@ void Server::run() {
   std::vector<std::thread> threads;
   for (unsigned i = 0; i < options_.threads; ++i) threads.emplace_back([this] { work(); });
   int64_t flushed_at = 0;
-  while (!stopping_.load()) {
+  for (int64_t idle_exit_s = options_.idle_exit_s(); !stopping_.load(); idle_exit_s = options_.idle_exit_s()) {
     struct pollfd wait = {wake_.get(), POLLIN, 0};
     poll(&wait, 1, kUpkeepMs);
     const bool busy = has_work();
@@ -149,7 +155,7 @@ void Server::run() {
       flushed_at = monotonic_ns();
       (void)engine_.flush().ok();
     }
-    if (!busy && (idle_s >= options_.idle_exit_s || is_orphaned())) stop();
+    if (!busy && (idle_s >= idle_exit_s || is_orphaned())) stop();
   }
   for (std::thread& thread : threads) thread.join();
   (void)engine_.flush().ok();
@@ -273,7 +279,10 @@ bool Server::advance(Connection& connection) {
       frame::Type type;
       std::string payload;
       Result<bool> whole = connection.frames.next(&type, &payload);
-      if (!whole.ok()) return false;
+      if (!whole.ok()) {
+        engine_.store().count(Counter::kError);
+        return false;
+      }
       if (!*whole) break;
       if (!handle(connection, type, payload)) return false;
     }

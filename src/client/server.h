@@ -3,6 +3,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -16,9 +18,12 @@
 
 namespace hpcc {
 
+inline constexpr int64_t kDefaultIdleExitS = 600;
+
 struct ServerOptions {
   std::string run_dir, socket_name;
-  int idle_exit_s = 600;
+  // How long to stay without work; asked every two seconds, so that a change of the configuration is noticed.
+  std::function<int64_t()> idle_exit_s = [] { return kDefaultIdleExitS; };
   unsigned threads = 4;
 };
 

@@ -51,17 +51,19 @@ int serve(const Arguments& arguments) {
     fprintf(stderr, "hpccd: started for view %s but sees %s\n", arguments.view.c_str(), view);
     return 1;
   }
-  Config config;
-  std::string warning;
-  Result<std::unique_ptr<Store>> store = open_configured_store(arguments.dir, &config, &warning);
+  Result<std::unique_ptr<Store>> store = Store::open(arguments.dir);
   if (!store.ok()) {
     fprintf(stderr, "hpccd: %s\n", store.error().to_string().c_str());
     return 1;
   }
   Engine engine(std::move(store).value(), view, HPCC_BUILD_ID);
+  AppliedConfig config(arguments.dir, engine.store());
   ServerOptions options = arguments.server;
-  if (config.idle_exit_s) options.idle_exit_s = static_cast<int>(*config.idle_exit_s);
-  if (const char* idle = getenv("HPCC_IDLE_EXIT_S"); idle && atoi(idle) > 0) options.idle_exit_s = atoi(idle);
+  options.idle_exit_s = [&] {
+    if (!config.refresh()) engine.store().count(Counter::kError);
+    if (const char* idle = getenv("HPCC_IDLE_EXIT_S"); idle && atoi(idle) > 0) return int64_t{atoi(idle)};
+    return config.values().idle_exit_s.value_or(kDefaultIdleExitS);
+  };
   unsigned processors = std::thread::hardware_concurrency();
   options.threads = processors < 2 ? 2 : processors > 16 ? 16 : processors;
   Server server(engine, options);

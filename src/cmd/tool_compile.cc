@@ -23,10 +23,9 @@ int tool_compile(const Words& arguments) {
   char view[128];
   if (dir.empty() || fd < 0 || !describe_view(view, sizeof view) || view_wanted != view) return 2;
   umask(0);
-  Config config;
-  std::string warning;
-  Result<std::unique_ptr<Store>> store = open_configured_store(dir, &config, &warning);
+  Result<std::unique_ptr<Store>> store = Store::open(dir);
   if (!store.ok()) return 1;
+  if (AppliedConfig config(dir, **store); !config.refresh()) (*store)->count(Counter::kError);
   Engine engine(std::move(store).value(), view, HPCC_BUILD_ID);
   serve_connection(engine, Fd(fd));
   return 0;

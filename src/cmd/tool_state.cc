@@ -15,11 +15,12 @@ Result<std::string> state_directory() {
 std::unique_ptr<Store> open_store() {
   Result<std::string> dir = state_directory();
   if (dir.ok()) {
-    Config config;
-    std::string warning;
-    Result<std::unique_ptr<Store>> store = open_configured_store(*dir, &config, &warning);
-    if (!warning.empty()) fprintf(stderr, "hpcc: %s\n", warning.c_str());
-    if (store.ok()) return std::move(store).value();
+    Result<std::unique_ptr<Store>> store = Store::open(*dir);
+    if (store.ok()) {
+      AppliedConfig config(*dir, **store);
+      if (!config.refresh()) fprintf(stderr, "hpcc: %s\n", config.mistake().c_str());
+      return std::move(store).value();
+    }
     fprintf(stderr, "hpcc: %s\n", store.error().to_string().c_str());
   } else {
     fprintf(stderr, "hpcc: %s\n", dir.error().to_string().c_str());

@@ -172,6 +172,8 @@ bool find_places(Places* places) {
   uint64_t hash = fnv1a(HPCC_BUILD_ID, sizeof HPCC_BUILD_ID);
   hash = fnv1a(places->view, strlen(places->view), hash);
   hash = fnv1a(places->dir.text, places->dir.size, hash);
+  // A daemon reads one configuration file: who names another has another daemon.
+  if (const char* config = env("HPCC_CONFIG")) hash = fnv1a(config, strlen(config), hash);
   if (uname(&host) == 0) hash = fnv1a(host.nodename, strlen(host.nodename), hash);
   snprintf(places->name, sizeof places->name, "%016llx.sock", static_cast<unsigned long long>(hash));
   return true;

@@ -17,6 +17,7 @@ namespace {
 
 constexpr uint64_t kOrphanAgeNs = uint64_t{3600} * 1000000000;
 constexpr const char* kMaxSizeName = "max_size";
+constexpr uint64_t kNoOverride = UINT64_MAX;
 constexpr size_t kTouched = 1u << 16;  // uses remembered between two flushes; more are forgotten
 
 class DiskStore final : public Store {
@@ -71,6 +72,7 @@ class DiskStore final : public Store {
 
   StoreInfo info() override;
   Status set_max_size(uint64_t bytes) override;
+  void override_max_size(std::optional<uint64_t> bytes) override { overriding_.store(bytes.value_or(kNoOverride)); }
   Status evict() override;
   Status clear() override;
   Status inspect(std::string_view prefix,
@@ -94,6 +96,7 @@ class DiskStore final : public Store {
   Facts facts_;
   Counters counters_;
   std::unique_ptr<Index> index_;
+  std::atomic<uint64_t> overriding_{kNoOverride};
   std::mutex touched_mutex_;
   std::unordered_map<uint64_t, DirectKey> touched_;  // by sequence
 };
@@ -176,6 +179,7 @@ void DiskStore::drop_damaged(const BlobDigest& digest, const Error& error) {
 // --- upkeep ---
 
 uint64_t DiskStore::max_size() const {
+  if (const uint64_t bytes = overriding_.load(); bytes != kNoOverride) return bytes;
   auto text = read_small_file(AT_FDCWD, (place_.shared + "/" + kMaxSizeName).c_str(), 128);
   if (!text.ok()) return limits::kDefaultCacheBytes;
   // "<number> <check>\n": a flipped digit must not become another limit.

@@ -47,7 +47,9 @@ struct StoreInfo {
 };
 
 enum class Counter : uint8_t {
-  kLocalHit, kRemoteHit, kLocalCompiled, kRemoteCompiled, kBypass, kError,
+  kLocalHit, kRemoteHit, kLocalCompiled, kRemoteCompiled, kBypass,
+  kError,            // hpcc's own trouble: the store or an output cannot be read or written, a peer misspoke, a mistake
+                     // in the configuration; whoever finds no engine at all cannot count
   kMissNoKey,        // nothing known under this DirectKey
   kMissInputs,       // entries known, no Manifest matches
   kMissBlob,         // entry matched, a blob was gone or corrupt
@@ -119,7 +121,9 @@ class Store {
 
   // --- upkeep ---
   virtual StoreInfo info() = 0;
-  virtual Status set_max_size(uint64_t bytes) = 0;  // 0: no limit
+  virtual Status set_max_size(uint64_t bytes) = 0;  // kept; 0: no limit
+  // A limit that stands before the kept one, for this process; nullopt takes it away.
+  virtual void override_max_size(std::optional<uint64_t> bytes) = 0;
   virtual Status evict() = 0;   // down to the limit; also removes blobs nothing refers to
   virtual Status clear() = 0;   // all entries and blobs
   // Calls `visit` with ("key"|"manifest"|"result"|"blob", full hex, printable summary) for each item whose hex starts

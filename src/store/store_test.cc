@@ -191,6 +191,18 @@ TEST_F(StoreTest, CompressesABlobOnlyWhenThatSavesAQuarter) {
   EXPECT_EQ(::access((dir_ / "v1/blobs/" + text_hex.substr(0, 2) + "/" + text_hex + ".zst").c_str(), F_OK), 0);
 }
 
+TEST_F(StoreTest, AnOverridingLimitIsNotKept) {
+  ASSERT_TRUE(store_->set_max_size(123456789).ok());
+  store_->override_max_size(5000000);
+  EXPECT_EQ(store_->info().max_size_bytes, 5000000u);
+  open();
+  EXPECT_EQ(store_->info().max_size_bytes, 123456789u);
+  store_->override_max_size(0);
+  EXPECT_EQ(store_->info().max_size_bytes, 0u);
+  store_->override_max_size(std::nullopt);
+  EXPECT_EQ(store_->info().max_size_bytes, 123456789u);
+}
+
 TEST_F(StoreTest, DoesNotWriteABlobAgainThatIsThere) {
   const std::string hex = put_blob("object").hex();
   const std::string path = dir_ / "v1/blobs/" + hex.substr(0, 2) + "/" + hex;

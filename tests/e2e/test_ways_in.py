@@ -371,3 +371,47 @@ def umask_of_the_caller_is_kept_with_and_without_the_daemon(t):
         for mask in (0o022, 0o077, 0o002):
             t.hpcc("gcc -c a.c", env=env, umask=mask)
             check(os.stat(t.path("src", "a.o")).st_mode & 0o777 == 0o666 & ~mask, oct(mask))
+
+
+@test
+def HPCC_LOG_has_one_line_for_each_event(t):
+    log = t.path("log")
+    t.write("a.c", "int x;\n")
+    t.write("bad.c", "int f( {\n")
+    t.settle()
+    t.hpcc("gcc -c a.c", env={"HPCC_LOG": log})
+    t.write("a.c", "int y;\n")
+    t.settle()
+    t.hpcc("gcc -O2 -DK -c a.c", env={"HPCC_LOG": log})
+    t.hpcc("gcc -O2 -DK -c a.c", env={"HPCC_LOG": log})
+    t.hpcc("gcc -c bad.c", env={"HPCC_LOG": log}, ok=False)
+    with open(log) as f:
+        lines = f.read().splitlines()
+    check(all(line.startswith(t.dir + "/") and ".o: " in line for line in lines), lines)
+    words = [line.split(": ", 1)[1].split()[0].rstrip(",") for line in lines]
+    check(words == ["miss", "stored", "miss", "stored", "hit", "miss", "failed"], lines)
+
+
+@test
+def a_configured_limit_is_not_kept_and_a_change_is_noticed(t):
+    t.write("a.c", "int x;\n")
+    config = t.write(t.path("config.toml"), 'max_size = "7M"\n')
+    env = {"HPCC_CONFIG": config}
+    t.settle()
+    t.hpcc("gcc -c a.c", env=env)
+    check(t.stats(env)["store"]["max_size_bytes"] == 7 << 20, t.stats(env))
+    check(t.stats()["store"]["max_size_bytes"] == 10 << 30, "the limit was kept:", t.stats())
+    check(len(t.daemons()) == 1)
+    t.write(config, "max_siez = 1\n")
+    end = time.time() + 20
+    while t.counters()["error"] == 0:
+        check(time.time() < end, "the daemon did not notice the mistake")
+        time.sleep(0.1)
+    check(b"config.toml:1: unknown setting max_siez" in t.hpcc("stats", env=env).stderr)
+    t.write(config, "idle_exit_s = 1\n")
+    end = time.time() + 20
+    while t.daemons():
+        check(time.time() < end, "the daemon did not notice its new idle time")
+        time.sleep(0.1)
+    done = t.hpcc("stats", env={"HPCC_CONFIG": "config.toml"})
+    check(b"absolute" in done.stderr, done.stderr)
