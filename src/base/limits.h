@@ -19,6 +19,10 @@ inline constexpr size_t kOutputBytes = size_t{4} << 30;  // one output file
 inline constexpr size_t kInputs = 1u << 17;              // inputs of one Manifest
 inline constexpr size_t kManifestBytes = 64u << 20;      // one encoded Manifest
 inline constexpr size_t kManifestsPerKey = 16;           // Manifests kept for one DirectKey, newest first
+inline constexpr size_t kQuarantined = 1024;             // keys in quarantine
+inline constexpr size_t kQuarantinedWhole = 16;          // of those, with both results kept
+inline constexpr size_t kQuarantinedBytes = 64u << 20;   // of one: both results together, or they are not kept
+inline constexpr size_t kQuarantineReportBytes = 1u << 20;
 inline constexpr size_t kConnections = 4096;             // launchers served at once
 inline constexpr size_t kKeptDescriptors = 1024;         // of compilers whose launchers were killed
 

@@ -146,6 +146,11 @@ std::optional<Answer> Compile::try_hit(bool* had_entries) {
     if (!result.bound_colour.empty() && result.bound_colour != colours) continue;
     if (!result.bound_names.empty() && result.bound_names != names) continue;
     if (!entry->manifest->matches(engine_.files())) continue;
+    if (wants_verification()) {
+      verified_ = entry;
+      log("verify " + key_.hex());
+      return traced();
+    }
     if (std::optional<Answer> answer = serve(*entry)) return answer;
   }
   return std::nullopt;
@@ -200,6 +205,11 @@ Answer Compile::run_traced(bool had_entries) {
          : blob_lost_ ? "the entry matched, but a stored output was gone or corrupt"
                       : why_missed(had_entries);
   log("miss " + key_.hex() + " " + why_);
+  return traced();
+}
+
+// The compile as the launcher is to run it.
+Answer Compile::traced() const {
   std::vector<std::string> prefix;
   if (place_.logical_root) prefix.push_back("-ffile-prefix-map=" + place_.root + "=" + std::string(kLogicalRoot));
   // Messages go through a pipe, where the compiler would not colour them; ask for what the terminal would have got. An
@@ -266,10 +276,20 @@ std::vector<std::string> Compile::why_not(const Engine::Loaded& entry) {
   return why;
 }
 
-std::string Compile::finish(const Finish& finish) {
+Answer Compile::finish(const Finish& finish) {
+  std::string note = "nothing to do";
+  if (!link_.link_output.empty()) {
+    note = record_link(finish);
+  } else if (invocation_) {
+    std::optional<Answer> verified = verified_ ? finish_verification(finish) : std::nullopt;
+    if (verified) return std::move(*verified);
+    note = finish_miss(finish);
+  }
+  return {frame::Type::kStored, encode_string(note)};
+}
+
+std::string Compile::finish_miss(const Finish& finish) {
   Store& store = engine_.store();
-  if (!link_.link_output.empty()) return record_link(finish);
-  if (!invocation_) return "nothing to do";
   store.count(Counter::kLocalCompiled);
   store.count(Counter::kCompileTimeMs, finish.wall_ns / 1000000);
   if (finish.exit_code != 0) {
@@ -281,9 +301,11 @@ std::string Compile::finish(const Finish& finish) {
   if (finish.flags & frame::kForeign) return not_stored(Bypass::kUntraced, "a process left the tracer's sight");
   if (finish.flags & frame::kNetwork) return not_stored(Bypass::kVolatileInput, "a network connection");
   if (finish.flags & frame::kTruncated) return not_stored(Bypass::kOutputTooLarge, "messages");
-  std::vector<std::string> outputs;
-  for (const OutputFile& output : invocation_->outputs) outputs.push_back(join_path(place_.cwd, output.path));
-  Observed observed = observe(events_, outputs, place_, finish.start_ns, engine_.files());
+  if (engine_.quarantine().holds(key_)) {
+    engine_.quarantine().note_repeat(key_, made(finish));
+    return not_stored(Bypass::kQuarantined, engine_.quarantine().path_of(key_));
+  }
+  Observed observed = observe_run(finish);
   if (observed.problem != Bypass::kNone) return not_stored(observed.problem, observed.detail);
   // Clang reads options from configuration files since version 16; the parser has not seen those.
   if (observed.reads_config && invocation_->family == Family::kClang) {
@@ -291,6 +313,12 @@ std::string Compile::finish(const Finish& finish) {
   }
   if (Bypass problem = time_problem(observed); problem != Bypass::kNone) return not_stored(problem, observed.time_path);
   return store_result(finish, observed);
+}
+
+Observed Compile::observe_run(const Finish& finish) const {
+  std::vector<std::string> outputs;
+  for (const OutputFile& output : invocation_->outputs) outputs.push_back(join_path(place_.cwd, output.path));
+  return observe(events_, outputs, place_, finish.start_ns, engine_.files());
 }
 
 // __DATE__ and its kin, in an input or on the command line, whole or in pieces that could be pasted.

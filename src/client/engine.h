@@ -20,6 +20,7 @@
 #include "client/observation.h"
 #include "client/outputs.h"
 #include "client/place.h"
+#include "client/quarantine.h"
 #include "compiler/parse.h"
 #include "store/store.h"
 #include "wire/local.h"
@@ -33,11 +34,16 @@ struct Answer {
 
 class Engine {
  public:
-  Engine(std::unique_ptr<Store> store, std::string view, std::string build_id)
-      : store_(std::move(store)), files_(*store_, std::move(view)), build_id_(std::move(build_id)) {}
+  // `dir` is HPCC_DIR.
+  Engine(std::unique_ptr<Store> store, const std::string& dir, std::string view, std::string build_id)
+      : store_(std::move(store)),
+        files_(*store_, std::move(view)),
+        quarantine_(dir),
+        build_id_(std::move(build_id)) {}
 
   Store& store() { return *store_; }
   Files& files() { return files_; }
+  Quarantine& quarantine() { return quarantine_; }
   const std::string& build_id() const { return build_id_; }
 
   // One stored entry, resolved for a place.
@@ -70,6 +76,7 @@ class Engine {
   };
   std::unique_ptr<Store> store_;
   Files files_;
+  Quarantine quarantine_;
   const std::string build_id_;
   std::mutex mutex_;  // guards everything below
   std::unordered_map<std::string, Cached> loaded_;
@@ -88,8 +95,8 @@ class Compile {
 
   Answer begin();
   Status events(std::string_view payload) { return decode_events(payload, &events_); }
-  // Stores what the compile made, if it may be stored. Returns a note for the log.
-  std::string finish(const Finish& finish);
+  // Stores what the compile made, if it may be stored; of a hit that was compiled again, compares it.
+  Answer finish(const Finish& finish);
 
  private:
   Answer begin_cacheable();
@@ -99,9 +106,20 @@ class Compile {
   std::optional<Answer> try_hit(bool* had_entries);
   std::optional<Answer> serve(const Engine::Loaded& entry);
   Answer run_traced(bool had_entries);
+  Answer traced() const;
+  bool wants_verification() const;
+  // nullopt when the run proves nothing about the entry, and is a miss like any other.
+  std::optional<Answer> finish_verification(const Finish& finish);
+  Answer quarantine(const std::vector<std::string>& found, const Observed& observed, const ResultImage& stored,
+                    const ResultImage& compiled);
+  std::string quarantine_report(const std::vector<std::string>& found, const Observed& observed) const;
+  ResultImage made(const Finish& finish) const;
+  std::string unrepeatable() const;
+  std::string finish_miss(const Finish& finish);
   std::string why_missed(bool had_entries);
   std::optional<HistoryRecord> last_result(uint64_t* sequence);
   std::vector<std::string> why_not(const Engine::Loaded& entry);
+  Observed observe_run(const Finish& finish) const;
   std::string store_result(const Finish& finish, Observed& observed);
   Bypass time_problem(const Observed& observed) const;
   bool bound_by_path(const Observed& observed) const;
@@ -119,6 +137,7 @@ class Compile {
   Invocation* invocation_ = nullptr;
   BypassReason link_;
   bool blob_lost_ = false;  // an entry matched, but could not be served
+  std::shared_ptr<Engine::Loaded> verified_;  // the entry that would have been served, compiled again to be compared
   Place place_;
   EnvKey env_;
   std::string key_text_, why_, history_name_;

@@ -170,15 +170,28 @@ Result<Temporary> make_temporary(const std::string& final, unsigned mode, Fd* fd
   return Error{Code::kIo, "create a temporary file in " + directory, 0};
 }
 
+bool is_rendered(const StoredOutput& stored, const CompileResult& result) {
+  return stored.kind == OutputKind::kDepFile && result.bound_names.empty();
+}
+
+Result<std::string> output_bytes(const StoredOutput& stored, const CompileResult& result, const Invocation& invocation,
+                                 const Place& place, Store& store) {
+  TRY_ASSIGN(std::string blob, store.get_blob(stored.digest));
+  if (!is_rendered(stored, result)) return blob;
+  TRY_ASSIGN(DepFile dep, decode_dep_list(blob, place));
+  dep.targets = dep_targets(invocation);
+  return encode_depfile(dep, invocation.family);
+}
+
 Status write_output(const StoredOutput& stored, const CompileResult& result, const Invocation& invocation,
                     const Place& place, Store& store, int fd, const std::string& name) {
-  if (stored.kind != OutputKind::kDepFile || !result.bound_names.empty()) {
-    return store.copy_blob_to(stored.digest, stored.size_bytes, fd);
-  }
-  TRY_ASSIGN(std::string packed, store.get_blob(stored.digest));
-  TRY_ASSIGN(DepFile dep, decode_dep_list(packed, place));
-  dep.targets = dep_targets(invocation);
-  return write_fd(fd, encode_depfile(dep, invocation.family), name);
+  if (!is_rendered(stored, result)) return store.copy_blob_to(stored.digest, stored.size_bytes, fd);
+  TRY_ASSIGN(std::string text, output_bytes(stored, result, invocation, place, store));
+  return write_fd(fd, text, name);
+}
+
+bool names_output_of(const StoredOutput& stored, const Invocation& invocation) {
+  return stored.index < invocation.outputs.size() && invocation.outputs[stored.index].kind == stored.kind;
 }
 
 }  // namespace
@@ -256,7 +269,7 @@ Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& in
     return error;
   };
   for (const StoredOutput& stored : result.outputs) {
-    if (stored.index >= invocation.outputs.size() || invocation.outputs[stored.index].kind != stored.kind) {
+    if (!names_output_of(stored, invocation)) {
       return fail(Error{Code::kCorrupt, "entry names other outputs than the command", 0});
     }
     std::string path = join_path(place.cwd, invocation.outputs[stored.index].path);
@@ -285,6 +298,32 @@ Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& in
     return fail(std::move(error));
   }
   return bytes;
+}
+
+Result<std::vector<OutputImage>> stored_images(const CompileResult& result, const Invocation& invocation,
+                                               const Place& place, Store& store) {
+  std::vector<OutputImage> images;
+  for (const StoredOutput& stored : result.outputs) {
+    if (!names_output_of(stored, invocation)) {
+      return Error{Code::kCorrupt, "entry names other outputs than the command", 0};
+    }
+    TRY_ASSIGN(std::string bytes, output_bytes(stored, result, invocation, place, store));
+    images.push_back({invocation.outputs[stored.index].path, std::move(bytes), stored.executable});
+  }
+  return images;
+}
+
+std::vector<OutputImage> written_images(const Invocation& invocation, const Place& place,
+                                        const std::set<std::string>& written) {
+  std::vector<OutputImage> images;
+  for (const OutputFile& output : invocation.outputs) {
+    const std::string path = join_path(place.cwd, output.path);
+    struct stat info;
+    if (written.count(lexically_normal(path)) == 0 || stat(path.c_str(), &info) != 0) continue;
+    Result<std::string> bytes = read_file(path, limits::kOutputBytes);
+    if (bytes.ok()) images.push_back({output.path, std::move(bytes).value(), (info.st_mode & S_IXUSR) != 0});
+  }
+  return images;
 }
 
 }  // namespace hpcc

@@ -9,6 +9,7 @@
 #include "client/key.h"
 #include "client/observation.h"
 #include "compiler/depfile.h"
+#include "client/verify.h"
 #include "model/invocation.h"
 #include "model/manifest.h"
 #include "store/store.h"
@@ -40,6 +41,11 @@ Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& in
 // prerequisite; the byte 1 at a line's start stands for the root. Targets are the command's own.
 std::string encode_dep_list(const DepFile& dep, const Place& place);
 Result<DepFile> decode_dep_list(std::string_view text, const Place& place);
+// What place_outputs would write, and what a compile wrote: `written` as for collect_outputs.
+Result<std::vector<OutputImage>> stored_images(const CompileResult& result, const Invocation& invocation,
+                                               const Place& place, Store& store);
+std::vector<OutputImage> written_images(const Invocation& invocation, const Place& place,
+                                        const std::set<std::string>& written);
 
 // What CompileResult::bound_names must equal when it is set.
 std::string bound_names_text(const Invocation& invocation);

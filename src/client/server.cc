@@ -57,8 +57,8 @@ bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Typ
     case frame::Type::kFinish: {
       Result<Finish> finish = decode_finish(payload);
       if (!finish.ok() || !compile) return misspoken();
-      std::string note = compile->finish(*finish);
-      (void)send_frame(fd, frame::Type::kStored, encode_string(note), kReplyTimeoutMs).ok();
+      Answer answer = compile->finish(*finish);
+      (void)send_frame(fd, answer.type, answer.payload, kReplyTimeoutMs).ok();
       return false;
     }
     case frame::Type::kControl:
@@ -67,6 +67,7 @@ bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Typ
     case frame::Type::kExec:
     case frame::Type::kStored:
     case frame::Type::kText:
+    case frame::Type::kRefused:
       return misspoken();
   }
   return misspoken();

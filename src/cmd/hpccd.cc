@@ -56,7 +56,7 @@ int serve(const Arguments& arguments) {
     fprintf(stderr, "hpccd: %s\n", store.error().to_string().c_str());
     return 1;
   }
-  Engine engine(std::move(store).value(), view, HPCC_BUILD_ID);
+  Engine engine(std::move(store).value(), arguments.dir, view, HPCC_BUILD_ID);
   AppliedConfig config(arguments.dir, engine.store());
   ServerOptions options = arguments.server;
   options.idle_exit_s = [&] {

@@ -4,6 +4,7 @@
 
 #include "client/config.h"
 #include "client/history.h"
+#include "client/quarantine.h"
 #include "cmd/tool.h"
 
 namespace hpcc {
@@ -20,11 +21,27 @@ int report(const Status& status, const char* done) {
   return 0;
 }
 
+int print_quarantined(const std::string& prefix) {
+  Result<std::string> dir = state_directory();
+  if (!dir.ok()) return 0;
+  int found = 0;
+  const Quarantine quarantine(*dir);
+  for (const auto& [key, text] : quarantine.find(prefix)) {
+    printf("quarantine %s\n%s/%s\n%s", key.c_str(), quarantine.path().c_str(), key.c_str(), text.c_str());
+    ++found;
+  }
+  return found;
+}
+
 }  // namespace
 
 int tool_clear(const Words&) {
   std::unique_ptr<Store> store = open_store();
-  return store ? report(store->clear(), "cache cleared") : 1;
+  Result<std::string> dir = state_directory();
+  if (!store || !dir.ok()) return 1;
+  Status cleared = store->clear();
+  if (cleared.ok()) cleared = Quarantine(*dir).clear();
+  return report(cleared, "cache cleared");
 }
 
 int tool_cleanup(const Words&) {
@@ -62,7 +79,7 @@ int tool_config(const Words&) {
   printf("directory = %s\nconfig file = %s\nmax_size_bytes = %llu\n", dir->c_str(),
          file.empty() ? "(none)" : file.c_str(), static_cast<ull>(store->info().max_size_bytes));
   for (const char* name : {"HPCC_DIR", "HPCC_CONFIG", "HPCC_DISABLE", "HPCC_DAEMON", "HPCC_RECACHE", "HPCC_LOG",
-                           "HPCC_STRICT", "HPCC_IDLE_EXIT_S", "HPCC_TRACER"}) {
+                           "HPCC_STRICT", "HPCC_VERIFY", "HPCC_IDLE_EXIT_S", "HPCC_TRACER"}) {
     const char* value = getenv(name);
     printf("%s = %s\n", name, value ? value : "(unset)");
   }
@@ -72,8 +89,8 @@ int tool_config(const Words&) {
 int tool_inspect(const Words& arguments) {
   if (arguments.size() != 1 || arguments[0] == "--help") {
     puts(
-        "usage: hpcc inspect HASH\n\nHASH is the digest of a key, manifest, result or blob, or of an audit row's "
-        "output, object, action,\nsource or the row itself, or a prefix of one; or a source's name.");
+        "usage: hpcc inspect HASH\n\nHASH is the digest of a key (also one in quarantine), manifest, result or blob, or "
+        "of an audit row's\noutput, object, action, source or the row itself, or a prefix of one; or a source's name.");
     return arguments.size() == 1 ? 0 : 2;
   }
   std::string ignored;
@@ -87,6 +104,7 @@ int tool_inspect(const Words& arguments) {
     ++found;
   });
   found += print_matching_rows(arguments[0]);
+  found += print_quarantined(arguments[0]);
   if (!done.ok() && found == 0) return report(done, "");
   if (found == 0) fprintf(stderr, "hpcc: nothing stored begins with %s\n", arguments[0].c_str());
   return found == 0 ? 1 : 0;

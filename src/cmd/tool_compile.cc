@@ -26,7 +26,7 @@ int tool_compile(const Words& arguments) {
   Result<std::unique_ptr<Store>> store = Store::open(dir);
   if (!store.ok()) return 1;
   if (AppliedConfig config(dir, **store); !config.refresh()) (*store)->count(Counter::kError);
-  Engine engine(std::move(store).value(), view, HPCC_BUILD_ID);
+  Engine engine(std::move(store).value(), dir, view, HPCC_BUILD_ID);
   serve_connection(engine, Fd(fd));
   return 0;
 }

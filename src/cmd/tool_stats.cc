@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <string>
 
+#include "client/quarantine.h"
 #include "cmd/tool.h"
 
 namespace hpcc {
@@ -30,16 +31,17 @@ std::string json_reasons(const CounterValues& values) {
   return "{" + out + "}";
 }
 
-void print_json(Store& store) {
+void print_json(Store& store, const Quarantine& quarantine) {
   const CounterValues all = store.totals(), last = store.last_build();
   const StoreInfo info = store.info();
   printf(
       "{\"schema\":1,\"counters\":%s,\"bypass_reasons\":%s,\"since\":%llu,"
       "\"last_build\":{\"counters\":%s,\"bypass_reasons\":%s,\"since\":%llu},"
-      "\"store\":{\"entries\":%llu,\"blobs\":%llu,\"size_bytes\":%llu,\"max_size_bytes\":%llu}}\n",
+      "\"store\":{\"entries\":%llu,\"blobs\":%llu,\"size_bytes\":%llu,\"max_size_bytes\":%llu},\"quarantined\":%zu}\n",
       json_counters(all).c_str(), json_reasons(all).c_str(), static_cast<ull>(all.since_s), json_counters(last).c_str(),
       json_reasons(last).c_str(), static_cast<ull>(last.since_s), static_cast<ull>(info.entry_count),
-      static_cast<ull>(info.blob_count), static_cast<ull>(info.size_bytes), static_cast<ull>(info.max_size_bytes));
+      static_cast<ull>(info.blob_count), static_cast<ull>(info.size_bytes), static_cast<ull>(info.max_size_bytes),
+      quarantine.find("").size());
 }
 
 std::string human_bytes(uint64_t bytes) {
@@ -79,7 +81,7 @@ std::string seconds(uint64_t ms) {
   return text;
 }
 
-void print_text(Store& store) {
+void print_text(Store& store, const Quarantine& quarantine) {
   const CounterValues all = store.totals(), last = store.last_build();
   auto row = [&](const char* label, Counter counter) {
     return Row{label, std::to_string(get(all, counter)), std::to_string(get(last, counter))};
@@ -99,6 +101,9 @@ void print_text(Store& store) {
               row("corrupt items met", Counter::kCorrupt),
               row("evicted", Counter::kEvicted),
               {"time saved", seconds(get(all, Counter::kTimeSavedMs)), seconds(get(last, Counter::kTimeSavedMs))}});
+  if (get(all, Counter::kVerified) + get(all, Counter::kVerifyDiffered) != 0) {
+    print_rows({row("compiled again, equal", Counter::kVerified), row("compiled again, DIFFERED", Counter::kVerifyDiffered)});
+  }
   bool any = false;
   for (size_t i = 1; i < static_cast<size_t>(Bypass::kCount); ++i) {
     if (all.bypass[i] == 0) continue;
@@ -111,6 +116,9 @@ void print_text(Store& store) {
   printf("\n  cache %s of %s, %llu entries, %llu blobs\n", human_bytes(info.size_bytes).c_str(),
          human_bytes(info.max_size_bytes).c_str(), static_cast<ull>(info.entry_count),
          static_cast<ull>(info.blob_count));
+  if (const size_t held = quarantine.find("").size(); held != 0) {
+    printf("  %zu in quarantine, never served: %s (hpcc inspect KEY)\n", held, quarantine.path().c_str());
+  }
 }
 
 }  // namespace
@@ -131,7 +139,9 @@ int tool_stats(const Words& arguments) {
   ask_daemon("flush", &ignored);
   std::unique_ptr<Store> store = open_store();
   if (!store) return 1;
-  json ? print_json(*store) : print_text(*store);
+  Result<std::string> dir = state_directory();
+  const Quarantine quarantine(dir.ok() ? *dir : std::string());
+  json ? print_json(*store, quarantine) : print_text(*store, quarantine);
   return 0;
 }
 

@@ -78,6 +78,15 @@ TEST(ObjectScan, LtoAndBitcodeAreNot) {
   EXPECT_FALSE(outputs_are_searchable("BC\xc0\xde" + std::string(16, '\1')));
 }
 
+TEST(ObjectScan, DifferingSectionsAreNamed) {
+  std::string one = object64({{".text"}, {".gone"}}), two = object64({{".text"}, {".new"}});
+  EXPECT_TRUE(differing_sections(one, one, 9).empty());
+  EXPECT_EQ(differing_sections(one, two, 9),
+            (std::vector<std::string>{".gone (stored only)", ".new (compiled only)", ".shstrtab"}));
+  EXPECT_EQ(differing_sections(one, two, 1).size(), 1u);
+  EXPECT_TRUE(differing_sections(one, "text", 9).empty());
+}
+
 TEST(ObjectScan, EveryTruncationIsRefused) {
   const std::string whole = object64({{".text"}, {".data"}});
   for (size_t size = 1; size < whole.size(); ++size)

@@ -30,6 +30,7 @@ enum class Type : uint32_t {
   kExec = 18,    // string reason
   kStored = 19,  // string note
   kText = 20,    // answer to kControl
+  kRefused = 21,  // in place of kStored, under HPCC_STRICT only: string why the build must fail
 };
 
 // request flags

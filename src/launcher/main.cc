@@ -186,7 +186,7 @@ bool is_complete_done(Buffer& reply) {
 [[noreturn]] void without_engine(const char* driver, char** argv) {
   if (env_flag("HPCC_STRICT")) {
     fprintf(stderr, "hpcc: no daemon and no engine can be started, and HPCC_STRICT is set (see hpcc doctor)\n");
-    _exit(125);
+    _exit(kStrictExit);
   }
   become(driver, argv);
 }

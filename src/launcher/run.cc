@@ -26,6 +26,7 @@ namespace hpcc::launcher {
 namespace {
 
 constexpr size_t kCaptureLimit = 16u << 20;
+constexpr size_t kReplyLimit = 65536;
 constexpr int kStoreDeadlineMs = 20000;
 
 volatile sig_atomic_t g_child = 0;  // signal handlers have no other way to know it
@@ -216,8 +217,10 @@ bool leave_to_guardian(int listener) {
   _exit(0);
 }
 
-bool report(int engine, Tracer& tracer, const Child& child, const Plan& plan, int code, uint64_t started, uint64_t wall,
-            Buffer& out, Buffer& err) {
+enum class Reported { kYes, kUnanswered, kRefused };
+
+Reported report(int engine, Tracer& tracer, const Child& child, const Plan& plan, int code, uint64_t started,
+                uint64_t wall, Buffer& out, Buffer& err) {
   tracer.flush();
   uint32_t flags = tracer.finish_flags();
   if (leave_to_guardian(child.listener)) flags |= frame::kForeign;
@@ -233,11 +236,20 @@ bool report(int engine, Tracer& tracer, const Child& child, const Plan& plan, in
   uint32_t sizes[2] = {static_cast<uint32_t>(out.size()), static_cast<uint32_t>(err.size())};
   bool ok = payload.append(head, writer.size) && payload.append(&sizes[0], 4) && payload.append(out.data(), sizes[0]) &&
             payload.append(&sizes[1], 4) && payload.append(err.data(), sizes[1]);
-  if (!ok || !send_frame(engine, frame::Type::kFinish, payload.data(), payload.size())) return true;
+  if (!ok || !send_frame(engine, frame::Type::kFinish, payload.data(), payload.size())) {
+    return Reported::kYes;
+  }
   // The engine copies the outputs now: build systems edit them at once. A failure is answered as soon as it is counted.
   frame::Type type;
-  Buffer reply(4096);
-  return receive_frame(engine, &type, &reply, kStoreDeadlineMs) != 0;
+  Buffer reply(kReplyLimit);
+  int got = receive_frame(engine, &type, &reply, kStoreDeadlineMs);
+  if (got <= 0) return got == 0 ? Reported::kUnanswered : Reported::kYes;
+  if (type != frame::Type::kRefused) return Reported::kYes;
+  frame::Reader in{reply.data(), reply.size()};
+  uint32_t size = 0;
+  const char* why = in.string(&size);
+  fprintf(stderr, "hpcc: %.*s\n", static_cast<int>(size), why ? why : "");
+  return Reported::kRefused;
 }
 
 }  // namespace
@@ -263,9 +275,10 @@ int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, con
   g_child = 0;
   outputs.drain();
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  const bool answered = report(engine, tracer, child, plan, code, started, clock_ns(CLOCK_MONOTONIC) - ticks, out, err);
-  if (!answered && daemon) abandon_daemon(*daemon);
+  const Reported reported = report(engine, tracer, child, plan, code, started, clock_ns(CLOCK_MONOTONIC) - ticks, out, err);
+  if (reported == Reported::kUnanswered && daemon) abandon_daemon(*daemon);
   close(engine);
+  if (reported == Reported::kRefused) return kStrictExit;
   if (WIFSIGNALED(status)) {
     signal(WTERMSIG(status), SIG_DFL);
     raise(WTERMSIG(status));

@@ -27,6 +27,7 @@ std::string_view bypass_name(Bypass reason) {
     case Bypass::kOutputTooLarge: return "output_too_large";
     case Bypass::kStoreError: return "store_error";
     case Bypass::kImageMode: return "image_mode";
+    case Bypass::kQuarantined: return "quarantined";
     case Bypass::kCount: break;
   }
   return "invalid";

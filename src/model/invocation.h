@@ -45,6 +45,7 @@ enum class Bypass : uint8_t {
   kOutputTooLarge,
   kStoreError,          // the store cannot be written: disk full, read-only, unsupported file system
   kImageMode,           // .hpcc names an image: the remote path is not there
+  kQuarantined,         // a stored result of this compile was seen to be wrong (client/quarantine.h)
   kCount
 };
 std::string_view bypass_name(Bypass reason);  // "unknown_option", ...

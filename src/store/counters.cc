@@ -28,6 +28,8 @@ std::string_view counter_name(Counter counter) {
     case Counter::kBytesStored: return "bytes_stored";
     case Counter::kBytesServed: return "bytes_served";
     case Counter::kLinksRecorded: return "links_recorded";
+    case Counter::kVerified: return "verified";
+    case Counter::kVerifyDiffered: return "verify_differed";
     case Counter::kCount: break;
   }
   return "invalid";

@@ -62,6 +62,8 @@ enum class Counter : uint8_t {
   kCompileTimeMs,    // total wall time of misses
   kBytesStored, kBytesServed,
   kLinksRecorded,
+  kVerified,         // hits compiled again with an equal result (HPCC_VERIFY); counted among kLocalHit, too
+  kVerifyDiffered,   // hits compiled again with another result: quarantined
   kCount
 };
 std::string_view counter_name(Counter counter);

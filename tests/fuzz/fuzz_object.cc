@@ -8,6 +8,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view bytes(reinterpret_cast<const char*>(data), size);
   hpcc::outputs_are_searchable(bytes);
+  hpcc::differing_sections(bytes, bytes.substr(0, size / 2), 8);
   hpcc::identify_driver(bytes);
   return 0;
 }

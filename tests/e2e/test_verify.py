@@ -1,0 +1,212 @@
+"""HPCC_VERIFY: hits that are compiled again. A wrong entry is planted with a compiler that depends on what nobody can see."""
+import os
+import time
+
+from harness import check, test
+
+MODES = ({}, {"HPCC_DAEMON": "0"})
+SRC = '#include "a.h"\nint f(int n) { int unused; return n * K; }\n'
+# The soft limit of open files: a system call without a path, so no cache can know of it.
+HIDDEN = '#!/bin/sh\nexec /usr/bin/gcc -DX=$(ulimit -S -n) "$@"\n'
+CLOCK = '#!/bin/sh\nexec /usr/bin/gcc -DX=1$(date +%N) "$@"\n'
+SLOW = '#!/bin/sh\nsleep 1.5\nexec /usr/bin/gcc "$@"\n'
+
+
+def stores(t):
+    """Both ways to run, each with a state of its own."""
+    for number, mode in enumerate(MODES):
+        state = t.path(f"state{number}")
+        t.dirs.append(state)
+        yield {**mode, "HPCC_DIR": state}
+
+
+def wrapped(t, script):
+    t.write("bin/gcc", script, mode=0o755)
+    t.write("a.c", "int f(void) { return X % 1000000007; }\n" if "X=" in script else '#include "a.h"\nint x = K;\n')
+    t.write("a.h", "#define K 1\n")
+    t.settle()
+    return t.path("src", "bin", "gcc")
+
+
+def limited(limit, *words):
+    return ["sh", "-c", f'ulimit -S -n {limit}; exec "$@"', "sh", *words]
+
+
+def wait_for(path, text):
+    for _ in range(1200):
+        if os.path.exists(path):
+            with open(path) as f:
+                if text in f.read():
+                    return
+        time.sleep(0.05)
+    raise AssertionError(f"{text!r} never came to {path}")
+
+
+def plant(t, env, limit=900):
+    """An entry that is wrong for every other limit. Returns the compiler."""
+    gcc = wrapped(t, HIDDEN)
+    t.run(limited(limit, t.hpcc_bin, gcc, "-c", "a.c", "-o", "a.o"), env=env)
+    t.run(limited(limit, t.hpcc_bin, gcc, "-c", "a.c", "-o", "a.o"), env=env)
+    check(t.hits(env) == 1, "not planted", t.stats(env))
+    return gcc
+
+
+def direct(t, gcc, limit):
+    t.run(limited(limit, gcc, "-c", "a.c", "-o", "a.o"))
+    return t.read("a.o")
+
+
+@test
+def a_hit_that_is_compiled_again_and_equal_is_a_hit(t):
+    t.write("a.c", SRC)
+    t.write("a.h", "#define K 3\n")
+    t.settle()
+    plain = t.run("gcc -g -Wall -MMD -c a.c -o a.o")
+    objects = t.read("a.o"), t.read("a.d")
+    for env in stores(t):
+        t.hpcc("gcc -g -Wall -MMD -c a.c -o a.o", env=env)
+        done = t.hpcc("gcc -g -Wall -MMD -c a.c -o a.o", env={**env, "HPCC_VERIFY": "1", "HPCC_STRICT": "1"})
+        counters = t.counters(env)
+        check(counters["local_hit"] == 1 and counters["verified"] == 1 and counters["local_compiled"] == 1, counters)
+        check((done.stdout, done.stderr) == (plain.stdout, plain.stderr), "messages", done)
+        check((t.read("a.o"), t.read("a.d")) == objects, "outputs")
+        t.hpcc("gcc -g -Wall -MMD -MT other -c a.c -o b.o", env={**env, "HPCC_VERIFY": "1"})
+        check(t.counters(env)["verified"] == 2, "another output name", t.counters(env))
+        check(not os.path.exists(env["HPCC_DIR"] + "/quarantine"), "quarantine")
+
+
+@test
+def a_wrong_entry_is_found_kept_and_never_served_again(t):
+    for env in stores(t):
+        gcc = plant(t, env)
+        wrong, right = direct(t, gcc, 900), direct(t, gcc, 800)
+        check(wrong != right, "the plant shows")
+        compile_b = limited(800, t.hpcc_bin, gcc, "-c", "a.c", "-o", "a.o")
+        t.run(compile_b, env=env)
+        check(t.read("a.o") == wrong, "without verification the planted entry is served: it cannot be known")
+        log = t.path("log")
+        done = t.run(compile_b, env={**env, "HPCC_VERIFY": "1", "HPCC_LOG": log})
+        check(t.read("a.o") == right and done.stderr == b"", "the build gets what the compiler gives, and no message", done.stderr)
+        stats = t.stats(env)
+        check(stats["counters"]["verify_differed"] == 1 and stats["counters"]["verified"] == 0 and stats["quarantined"] == 1, stats)
+        with open(log) as f:
+            check("quarantined" in f.read(), "log")
+        os.unlink(log)
+        (key,) = os.listdir(env["HPCC_DIR"] + "/quarantine")
+        kept = os.path.join(env["HPCC_DIR"], "quarantine", key)
+        with open(kept + "/stored/0-a.o", "rb") as f, open(kept + "/compiled/0-a.o", "rb") as g:
+            check((f.read(), g.read()) == (wrong, right), "evidence")
+        report = t.hpcc(["inspect", key[:8]], env=env).stdout.decode()
+        check(".text" in report and "Both runs read the same files" in report, report)
+        check("quarantine" in t.hpcc("stats", env=env).stdout.decode(), "stats")
+        told = t.hpcc("explain a.o", env=env).stdout.decode()
+        check("quarantined" in told and ".text" in told, told)
+
+        before = t.counters(env)
+        for _ in range(2):
+            t.run(compile_b, env=env)
+            check(t.read("a.o") == right, "after quarantine")
+            t.run(limited(900, t.hpcc_bin, gcc, "-c", "a.c", "-o", "a.o"), env=env)
+            check(t.read("a.o") == wrong, "after quarantine")
+        after = t.counters(env)
+        check(after["local_hit"] == before["local_hit"] and after["local_compiled"] == before["local_compiled"] + 4, after)
+        check("the same result as in compiled/" in t.hpcc(["inspect", key], env=env).stdout.decode(), "no verdict")
+        t.hpcc("-C", env=env)
+        check(t.stats(env)["quarantined"] == 0, "clearing the cache lifts it")
+        t.run(compile_b, env=env)
+        t.run(compile_b, env=env)
+        check(t.hits(env) == before["local_hit"] + 1, "cached again after clearing")
+
+
+@test
+def only_strict_fails_a_build_over_a_wrong_entry(t):
+    for env in stores(t):
+        gcc = plant(t, env)
+        right = direct(t, gcc, 800)
+        done = t.run(limited(800, t.hpcc_bin, gcc, "-c", "a.c", "-o", "a.o"), ok=False,
+                     env={**env, "HPCC_VERIFY": "1", "HPCC_STRICT": "1"})
+        check(done.returncode == 125, "exit", done.returncode)
+        check(b"hpcc: " in done.stderr and b"differs" in done.stderr and b"quarantine" in done.stderr, done.stderr)
+        check(t.read("a.o") == right, "the object is the compiler's")
+
+
+@test
+def a_compiler_that_does_not_repeat_itself_is_told_from_a_wrong_entry(t):
+    for env in stores(t):
+        gcc = wrapped(t, CLOCK)
+        for more in ({}, {"HPCC_VERIFY": "1"}, {}):
+            t.run([t.hpcc_bin, gcc, "-c", "a.c", "-o", "a.o"], env={**env, **more})
+        counters = t.counters(env)
+        check(counters["verify_differed"] == 1 and counters["local_hit"] == 0, counters)
+        (key,) = os.listdir(env["HPCC_DIR"] + "/quarantine")
+        report = t.hpcc(["inspect", key], env=env).stdout.decode()
+        check("a third result" in report, report)
+
+
+@test
+def a_rate_compiles_that_share_of_the_hits_again(t):
+    def sampled(n, rate):
+        mask = 2**64 - 1
+        x = (n + 0x9e3779b97f4a7c15) & mask
+        x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9 & mask
+        x = (x ^ (x >> 27)) * 0x94d049bb133111eb & mask
+        return ((x ^ (x >> 31)) >> 11) / 2**53 < rate
+
+    t.write("a.s", ".long 1\n")
+    t.settle()
+    hits = 40
+    for env, rate in zip(stores(t), ("1/4", "0.25")):
+        for _ in range(hits + 1):
+            t.hpcc("gcc -c a.s -o a.o", env={**env, "HPCC_VERIFY": rate})
+        counters = t.counters(env)
+        expected = sum(sampled(n, 0.25) for n in range(hits))
+        check(counters["local_hit"] == hits and counters["verified"] == expected, expected, counters)
+        check(hits / 8 < expected < hits / 2, "the share", expected)
+
+
+@test
+def a_compile_with_random_numbers_proves_nothing(t):
+    t.write("a.c", "static int s(int n) { return n * n; }\nint (*p)(int) = s;\n")
+    t.settle()
+    for env in stores(t):
+        for flags in ("-flto", "--coverage"):
+            for more in ({}, {"HPCC_VERIFY": "1", "HPCC_STRICT": "1"}, {}):
+                t.hpcc(f"gcc {flags} -c a.c -o a.o", env={**env, **more})
+        counters = t.counters(env)
+        check(counters["verify_differed"] == 0 and counters["verified"] == 0 and counters["local_hit"] == 2, counters)
+
+
+@test
+def an_input_that_changes_meanwhile_proves_nothing(t):
+    for env in stores(t):
+        gcc = wrapped(t, SLOW)
+        log = t.path("log")
+        command = [t.hpcc_bin, gcc, "-c", "a.c", "-o", "a.o"]
+        t.run(command, env=env)
+        process = t.start(command, env={**env, "HPCC_VERIFY": "1", "HPCC_LOG": log})
+        wait_for(log, "verify ")
+        t.write("a.h", "#define K 2\n")
+        check(process.wait() == 0, "exit")
+        os.unlink(log)
+        counters = t.counters(env)
+        check(counters["verify_differed"] == 0 and t.stats(env)["quarantined"] == 0, counters)
+        made = t.read("a.o")
+        t.run("gcc -c a.c -o a.o")
+        check(t.read("a.o") == made, "object")
+
+
+@test
+def a_killed_compiler_proves_nothing(t):
+    for env in stores(t):
+        gcc = wrapped(t, SLOW)
+        log = t.path("log")
+        command = [t.hpcc_bin, gcc, "-c", "a.c", "-o", "a.o"]
+        t.run(command, env=env)
+        process = t.start(command, env={**env, "HPCC_VERIFY": "1", "HPCC_LOG": log})
+        wait_for(log, "verify ")
+        process.terminate()
+        process.wait()
+        wait_for(log, "not verified")
+        os.unlink(log)
+        t.run(command, env=env)
+        check(t.hits(env) == 1 and t.counters(env)["verify_differed"] == 0, t.counters(env))
