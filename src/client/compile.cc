@@ -79,6 +79,7 @@ std::optional<BypassReason> Compile::prepare() {
   if (auto* reason = std::get_if<BypassReason>(&env)) return *reason;
   env_ = std::get<EnvKey>(std::move(env));
   place_ = find_place(request_, invocation_->source);
+  if (script && request_.pwd != request_.cwd) place_.pwd = request_.pwd;  // it may read the variable as it stands
   if (std::optional<BypassReason> reason = project_problem()) return reason;
   for (const KeyArg& arg : invocation_->key_args) {
     if (arg.role == KeyRole::kPath && is_kernel_path(arg.value)) {

@@ -20,6 +20,13 @@ bool has_project_file(const std::string& directory) {
          (info.st_uid == geteuid() || info.st_uid == 0) && !(info.st_mode & S_IWOTH);
 }
 
+// Compilers believe $PWD when it is another name of the working directory. After `make -C` it is not: then it is ignored.
+bool names_directory(const std::string& pwd, const std::string& cwd) {
+  struct stat a, b;
+  return !pwd.empty() && pwd[0] == '/' && stat(pwd.c_str(), &a) == 0 && stat(cwd.c_str(), &b) == 0 &&
+         a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 std::string shared_directory(std::string_view a, std::string_view b) {
   std::string shared(a);
   while (shared != "/" && !is_under(b, shared)) shared = directory_of(shared);
@@ -31,7 +38,7 @@ std::string shared_directory(std::string_view a, std::string_view b) {
 Place find_place(const Request& request, const std::string& source) {
   Place place;
   place.cwd = request.cwd;
-  if (!request.pwd.empty() && request.pwd != request.cwd && request.pwd[0] == '/') place.pwd = request.pwd;
+  if (request.pwd != request.cwd && names_directory(request.pwd, request.cwd)) place.pwd = request.pwd;
   for (std::string at = request.cwd; at != "/"; at = directory_of(at)) {
     if (has_project_file(at)) {
       place.root = at;

@@ -9,7 +9,7 @@ SRC = '#include "a.h"\nint f(int n) { int unused; return n * K; }\n'
 # The soft limit of open files: a system call without a path, so no cache can know of it.
 HIDDEN = '#!/bin/sh\nexec /usr/bin/gcc -DX=$(ulimit -S -n) "$@"\n'
 CLOCK = '#!/bin/sh\nexec /usr/bin/gcc -DX=1$(date +%N) "$@"\n'
-SLOW = '#!/bin/sh\nsleep 1.5\nexec /usr/bin/gcc "$@"\n'
+SLOW = "#!/bin/sh\nsleep 4\nexec /usr/bin/gcc \"$@\"\n"
 
 
 def stores(t):
@@ -40,6 +40,21 @@ def wait_for(path, text):
                     return
         time.sleep(0.05)
     raise AssertionError(f"{text!r} never came to {path}")
+
+
+def wait_for_grandchild(pid):
+    """The compiler script has started its `sleep`: signals reach it by now."""
+    def children(of):
+        try:
+            with open(f"/proc/{of}/task/{of}/children") as f:
+                return f.read().split()
+        except OSError:
+            return []
+    for _ in range(1200):
+        if any(children(child) for child in children(pid)):
+            return
+        time.sleep(0.05)
+    raise AssertionError("no compiler was started")
 
 
 def plant(t, env, limit=900):
@@ -204,6 +219,7 @@ def a_killed_compiler_proves_nothing(t):
         t.run(command, env=env)
         process = t.start(command, env={**env, "HPCC_VERIFY": "1", "HPCC_LOG": log})
         wait_for(log, "verify ")
+        wait_for_grandchild(process.pid)
         process.terminate()
         process.wait()
         wait_for(log, "not verified")

@@ -7,20 +7,22 @@ Text in files, commands, environment and directories may hold
     @T@  the directory above all three
 and a command's first word CC or CXX (or @CC@, @CXX@ anywhere) is the compiler.
 
-Expectations for the tool's answer at B:
-    hit                    a lost hit fails
-    miss                   compiled and stored; the same command again is a hit; `explain` names the change
-    compile                not a hit; nothing more is asked (failing compiles, bypass or miss)
-    bypass, bypass:REASON  run as if the tool were not there
-    either                 only the result counts; `reason` says why
-Whatever is expected, the result at B must be what the compiler itself gives: that is the test.
+Expectations for hpcc's answer at B (`populate`: at A), one word, or one for each compiler:
+    hit
+    miss               compiled and stored; the same command again is a hit; `explain` names the change
+    fails              the compile fails
+    bypass:REASON      run as if hpcc were not there
+    not stored:REASON  compiled under the tracer, and not stored
+    either             only the result counts; `reason` says what makes it change from run to run
+Whatever is expected, the result at B must be what the compiler itself gives: that is the test. Another cache may do at B
+what it likes as long as the result is right; only where `hit` stands it is told that it lost one.
 """
 import dataclasses
 import os
 import shlex
 import shutil
 
-HIT, MISS, COMPILE, BYPASS, EITHER = "hit", "miss", "compile", "bypass", "either"
+HIT, MISS, FAILS, EITHER, ANY = "hit", "miss", "fails", "either", "any"
 
 
 @dataclasses.dataclass
@@ -29,7 +31,7 @@ class Scenario:
     files: dict
     cmd: str = "CC -c a.c -o a.o"
     change: tuple = ()            # functions of Place, applied between A and B
-    expect: str = HIT
+    expect: object = HIT          # a word, or a word for each compiler
     cmd_b: str = None             # None: as A
     env: dict = dataclasses.field(default_factory=dict)
     env_b: dict = None
@@ -42,15 +44,15 @@ class Scenario:
     compilers: tuple = ("gcc", "clang")
     explain: object = None        # text, or texts of which one must occur; None: derived from the change; "" not asked
     source: str = None            # what `explain` is asked for; None: first .c/.cc/... word of cmd_b
-    populate: str = MISS          # what A must be: miss, compile (fails, bypassed) or any
+    populate: object = MISS       # what hpcc must do at A; any: whatever it does
     again: bool = None            # B once more must hit; None: when expect is miss
     keep: bool = False            # the outputs of A stay in place for B
     nondet: tuple = ()            # globs of outputs whose content differs from run to run
     any_stderr: bool = False      # messages (on either stream) differ from run to run
     needs: object = None          # function giving the reason to skip, or None
     align: bool = False           # start B early in a second (the output holds the time)
-    toothless: bool = False       # A and B give equal results: a miss is asked for another reason
-    reason: str = ""
+    lost: str = ""                # A and B give equal results and are compiled all the same: why, as docs/truth.md lists it
+    reason: str = ""              # of an `either`
     setup: tuple = ()             # functions of Place, applied after the files of A are written
     via: tuple = ()               # changes made and compiled (with A's command) between A and B
     plain_extra: str = ""         # options the plain compile gets first (a .hpcc root's prefix map)
@@ -60,6 +62,18 @@ class Scenario:
     @property
     def title(self):
         return f"{self.theme}: {self.name}"
+
+    def expected(self, compiler):
+        return self.expect[compiler] if isinstance(self.expect, dict) else self.expect
+
+    def populated(self, compiler):
+        return self.populate[compiler] if isinstance(self.populate, dict) else self.populate
+
+    def expect_text(self):
+        if not isinstance(self.expect, dict):
+            return self.expect
+        words = {c: self.expect[c] for c in self.compilers}
+        return next(iter(words.values())) if len(set(words.values())) == 1 else ", ".join(f"{c} {w}" for c, w in words.items())
 
 
 REGISTRY = []
@@ -72,6 +86,8 @@ def scenarios(theme):
         for field in ("setup", "via"):
             if callable(more.get(field)):
                 more[field] = (more[field],)
+        if expect == EITHER and not more.get("reason"):
+            raise ValueError(f"{name}: either without a reason")
         one = Scenario(name, files, cmd, tuple(change), expect, theme=theme, **more)
         if any(s.title == one.title for s in REGISTRY):
             raise ValueError(f"two scenarios named {one.title}")

@@ -1,4 +1,8 @@
-"""The caches that the matrix can drive. Each says what it did from its own counters."""
+"""The caches that the matrix can drive. Each says what it did from its own counters.
+
+A way to run hpcc is a subclass of Hpcc: it sets variables, or starts in start() what the compiles need and ends it in
+close(). Scenarios, expectations and comparison are the same for all.
+"""
 import glob
 import json
 import os
@@ -22,6 +26,9 @@ class Plain:
     def version():
         return ""
 
+    def start(self):
+        """Called once the tree of state A stands."""
+
     def prefix(self):
         return []
 
@@ -43,7 +50,7 @@ class Plain:
 
 class Hpcc(Plain):
     name = "hpcc"
-    daemon = True
+    variables = {}
 
     @staticmethod
     def bin():
@@ -62,10 +69,7 @@ class Hpcc(Plain):
         return [self.bin() + "/hpcc"]
 
     def env(self):
-        env = {"HPCC_DIR": self.place.private + "/hpcc"}
-        if not self.daemon:
-            env["HPCC_DAEMON"] = "0"
-        return env
+        return {"HPCC_DIR": self.place.private + "/hpcc", **self.variables}
 
     def _run(self, *words, cwd=None, env=None):
         env = {**self.place.base_env(), **(env or {}), **self.env()}
@@ -84,17 +88,13 @@ class Hpcc(Plain):
 
     def outcome(self, before, after):
         moved = {k: v - before.get(k, 0) for k, v in after.items() if v != before.get(k, 0)}
-        reasons = [k for k in moved if k.startswith("bypass:")]
         if moved.get("local_hit", 0) == 1 and moved.get("local_compiled", 0) == 0:
             return "hit"
         if moved.get("error"):
             return "error"
-        if reasons:
-            return reasons[0]
-        if moved.get("bypass"):
-            return "bypass"
-        if moved.get("not_stored"):
-            return "not stored"
+        reasons = sorted(k[len("bypass:"):] for k in moved if k.startswith("bypass:"))
+        if moved.get("bypass") or moved.get("not_stored"):
+            return ("bypass:" if moved.get("bypass") else "not stored:") + " ".join(reasons)
         if moved.get("local_compiled", 0) == 1:
             return "miss"
         return f"nothing counted {moved}"
@@ -104,8 +104,7 @@ class Hpcc(Plain):
         return done.stdout + done.stderr
 
     def close(self):
-        if self.daemon:
-            self._run("daemon", "stop")
+        self._run("daemon", "stop")
         # Daemons of another view (chroot, mount namespace) do not hear that; end those of this scenario by their pid.
         mark = ("HPCC_DIR=" + self.env()["HPCC_DIR"]).encode()
         for path in glob.glob("/proc/[0-9]*/environ"):
@@ -120,7 +119,19 @@ class Hpcc(Plain):
 
 class HpccInProcess(Hpcc):
     name = "hpcc, no daemon"
-    daemon = False
+    variables = {"HPCC_DAEMON": "0"}
+
+
+class HpccVerified(Hpcc):
+    """Every hit is compiled again and compared by hpcc itself: the two judges must agree."""
+    name = "hpcc, verified"
+    variables = {"HPCC_VERIFY": "1"}
+
+    def outcome(self, before, after):
+        if after["verify_differed"] > before["verify_differed"]:
+            return "differed"
+        answer = super().outcome(before, after)
+        return "unverified hit" if answer == "hit" and after["verified"] == before["verified"] else answer
 
 
 class Ccache(Plain):
@@ -198,4 +209,4 @@ class Sccache(Plain):
         subprocess.run([self.bin(), "--stop-server"], env={**self.place.base_env(), **self.env()}, capture_output=True)
 
 
-TOOLS = {"hpcc": Hpcc, "hpcc0": HpccInProcess, "ccache": Ccache, "sccache": Sccache, "plain": Plain}
+TOOLS = {"hpcc": Hpcc, "hpcc0": HpccInProcess, "hpccv": HpccVerified, "ccache": Ccache, "sccache": Sccache, "plain": Plain}

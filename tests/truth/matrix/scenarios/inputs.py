@@ -35,7 +35,7 @@ S("-include file edited", {"a.c": "int x = K;\n", "p.h": "#define K 1\n"}, "CC -
 S("-imacros file edited", {"a.c": "int x = K;\n", "p.h": "#define K 1\nint dropped;\n"}, "CC -imacros p.h -c a.c -o a.o",
   change=write("p.h", "#define K 2\n"), expect=MISS)
 S("-include files in another order", {"a.c": "int x = K;\n", "p.h": "#undef K\n#define K 1\n", "q.h": "#undef K\n#define K 2\n"},
-  "CC -include p.h -include q.h -c a.c -o a.o", cmd_b="CC -include q.h -include p.h -c a.c -o a.o", expect=MISS, explain="")
+  "CC -include p.h -include q.h -c a.c -o a.o", cmd_b="CC -include q.h -include p.h -c a.c -o a.o", expect=MISS, explain="the order changed")
 S("system header edited", {"a.c": "#include <s.h>\nint x = K;\n", "sys/s.h": "#define K 1\n"}, "CC -isystem sys -c a.c -o a.o",
   change=write("sys/s.h", "#define K 2\n"), expect=MISS)
 S("--sysroot header edited", {"a.c": "#include <s.h>\nint x = K;\n", "r/usr/include/s.h": "#define K 1\n"}, "CC --sysroot=r -c a.c -o a.o",
@@ -45,7 +45,7 @@ S("--sysroot swapped", {"a.c": "#include <s.h>\nint x = K;\n", "r1/usr/include/s
 S("-isysroot swapped", {"a.c": "#include <s.h>\nint x = K;\n", "r1/usr/include/s.h": "#define K 1\n", "r2/usr/include/s.h": "#define K 2\n"},
   "CC -isysroot r1 -c a.c -o a.o", cmd_b="CC -isysroot r2 -c a.c -o a.o", expect=MISS, compilers=GCC)
 S("-I directories in another order", {"a.c": '#include <x.h>\nint v = X;\n', "one/x.h": "#define X 1\n", "two/x.h": "#define X 2\n"},
-  "CC -Ione -Itwo -c a.c -o a.o", cmd_b="CC -Itwo -Ione -c a.c -o a.o", expect=MISS, explain="")
+  "CC -Ione -Itwo -c a.c -o a.o", cmd_b="CC -Itwo -Ione -c a.c -o a.o", expect=MISS, explain="the order changed")
 S("-isystem becomes -I", {"a.c": "#include <w.h>\nint v;\n", "one/w.h": "static inline int f(void) { int unused; return 0; }\n"},
   "CC -Wall -isystem one -c a.c -o a.o", cmd_b="CC -Wall -Ione -c a.c -o a.o", expect=MISS, explain=("isystem", "-I"))
 S("-iprefix", {"a.c": "#include <x.h>\nint v = X;\n", "p1/i/x.h": "#define X 1\n", "p2/i/x.h": "#define X 2\n"},
@@ -53,7 +53,7 @@ S("-iprefix", {"a.c": "#include <x.h>\nint v = X;\n", "p1/i/x.h": "#define X 1\n
 S("a comment edited under -Wimplicit-fallthrough",
   {"a.c": "int f(int n) { switch (n) { case 1: n++; /* fall through */ case 2: n++; } return n; }\n"},
   "CC -Wextra -Werror -c a.c -o a.o", compilers=GCC,
-  change=write("a.c", "int f(int n) { switch (n) { case 1: n++; /* something   */ case 2: n++; } return n; }\n"), expect=COMPILE)
+  change=write("a.c", "int f(int n) { switch (n) { case 1: n++; /* something   */ case 2: n++; } return n; }\n"), expect=FAILS)
 S("a comment edited under -Wdocumentation", {"a.c": "/// @param n the n\nint f(int n) { return n; }\n"}, "CC -Wdocumentation -c a.c -o a.o",
   compilers=CLANG, change=write("a.c", "/// @param m the n\nint f(int n) { return n; }\n"), expect=MISS)
 S("a blank line under -g", {"a.c": "int f(void) { return 1; }\n"}, "CC -g -c a.c -o a.o", change=write("a.c", "\nint f(void) { return 1; }\n"),
@@ -78,10 +78,10 @@ S("#line names another file", {"a.c": '#line 1 "x.c"\nconst char *f = __FILE__;\
   change=write("a.c", '#line 1 "y.c"\nconst char *f = __FILE__;\n'), expect=MISS)
 S("another header name, equal content", {"a.c": '#include "one.h"\nint x;\n', "one.h": "#warning w\n", "two.h": "#warning w\n"},
   change=write("a.c", '#include "two.h"\nint x;\n'), expect=MISS)
-S("another source name, equal content", {"a.c": "int x;\n", "b.c": "int x;\n"}, cmd_b="CC -c b.c -o a.o", expect=MISS, explain="")
+S("another source name, equal content", {"a.c": "int x;\n", "b.c": "int x;\n"}, cmd_b="CC -c b.c -o a.o", expect=MISS, explain="source b.c")
 S("./ before the source's name", {"a.c": "const char *f = __FILE__;\n"}, cmd_b="CC -c ./a.c -o a.o", expect=MISS, explain=("./a.c", "a.c"))
 S("CRLF", {"a.c": "int x;\nconst char *s = \"a\\\nb\";\n"}, change=write("a.c", "int x;\r\nconst char *s = \"a\\\r\nb\\r\";\r\n"), expect=MISS)
-S("a byte order mark", {"a.c": "int x = 1;\n"}, change=write("a.c", "\ufeffint x = 1;\n"), expect=EITHER, reason="equal objects, other content")
+S("a byte order mark", {"a.c": "int x = 1;\n"}, change=write("a.c", "\ufeffint x = 1;\n"), expect=MISS, lost="another text with the same meaning")
 S("no newline at the end", {"a.c": "int x;\n"}, "CC -std=c99 -pedantic -Wall -Wnewline-eof -c a.c -o a.o", compilers=CLANG,
   change=write("a.c", "int x;"), expect=MISS)
 S("a NUL in the source", {"a.c": "int x;\n"}, change=write("a.c", b"int x;\0\n"), expect=MISS)
@@ -91,17 +91,17 @@ S("preprocessed C++: edit", {"a.ii": "int f() { return 1; }\n"}, "CXX -c a.ii -o
 S("a template in a header", {"a.cc": '#include "t.h"\nint f() { return g<int>(); }\n', "t.h": "template <class T> int g() { return 1; }\n"},
   "CXX -c a.cc -o a.o", change=write("t.h", "template <class T> int g() { return 2; }\n"), expect=MISS)
 S("#pragma GCC dependency turns", {"a.c": '#pragma GCC dependency "d"\nint x;\n', "d": ""}, setup=(touch("a.c", 1_600_000_100), touch("d", 1_600_000_000)),
-  change=touch("d", 1_600_000_200), expect=COMPILE, populate="any", compilers=GCC)
+  change=touch("d", 1_600_000_200), expect="not stored:time_macro", populate="not stored:time_macro", compilers=GCC)
 S("#include of itself", {"a.c": "#ifndef D\n#define D\n#include \"a.c\"\nint x = Y;\n#else\n#define Y 1\n#endif\n"},
   change=write("a.c", "#ifndef D\n#define D\n#include \"a.c\"\nint x = Y;\n#else\n#define Y 2\n#endif\n"), expect=MISS)
-S("a header becomes unreadable text", {"a.c": '#include "a.h"\nint x;\n', "a.h": ""}, change=write("a.h", "}\n"), expect=COMPILE)
-S("an error is mended", {"a.c": "int x = ;\n"}, change=write("a.c", "int x = 1;\n"), expect=MISS, populate="compile")
-S("an error stays", {"a.c": "int x = ;\n"}, expect=COMPILE, populate="compile")
+S("a header becomes unreadable text", {"a.c": '#include "a.h"\nint x;\n', "a.h": ""}, change=write("a.h", "}\n"), expect=FAILS)
+S("an error is mended", {"a.c": "int x = ;\n"}, change=write("a.c", "int x = 1;\n"), expect=MISS, populate=FAILS)
+S("an error stays", {"a.c": "int x = ;\n"}, expect=FAILS, populate=FAILS)
 S("a source through a symlink", {"r.c": "int x = 1;\n"}, setup=symlink("r.c", "a.c"), change=write("r.c", "int x = 2;\n"), expect=MISS, explain=("a.c", "r.c"))
 S("a source link retargeted into another directory", {"one/r.c": '#include "k.h"\nint x = K;\n', "two/r.c": '#include "k.h"\nint x = K;\n',
                                                       "one/k.h": "#define K 1\n", "two/k.h": "#define K 2\n"},
   "CC -I. -c d/r.c -o a.o", setup=symlink("one", "d"), change=symlink("two", "d"), expect=MISS, explain=("d", "k.h"))
-S("the source is a pipe", {"a.c": "int x;\n"}, setup=(remove("a.c"), sh("mkfifo p")), cmd="CC -E -x c /dev/null -o a.i", expect=BYPASS, populate="any")
+S("the source is a pipe", {"a.c": "int x;\n"}, setup=(remove("a.c"), sh("mkfifo p")), cmd="CC -E -x c /dev/null -o a.i", expect="bypass:preprocess", populate="bypass:preprocess")
 
 # Files named by options.
 COV = {"a.cc": "int f(int n) { return n ? 1 : 2; }\n", "l": "fun:none\n"}
@@ -121,38 +121,36 @@ S("-fprofile-sample-use= content", {"a.c": "int g(int); int f(int n) { if (n) re
 S("-fprofile-instr-use= content", {"a.c": "int g(int); int f(int n) { if (n) return g(1); return g(2); }\n",
                                    "p.txt": ":ir\nf\n1\n2\n100\n1\n\n", "q.txt": ":ir\nnone\n1\n2\n1\n100\n\n"},
   "CC -O2 -fprofile-instr-use=p.profdata -c a.c -o a.o", compilers=CLANG, needs=need_program("llvm-profdata"),
-  setup=sh("llvm-profdata merge p.txt -o p.profdata"), change=sh("llvm-profdata merge q.txt -o p.profdata", "p.profdata"), expect=EITHER,
-  reason="profile may be a bypass", populate="any")
+  setup=sh("llvm-profdata merge p.txt -o p.profdata"), change=sh("llvm-profdata merge q.txt -o p.profdata", "p.profdata"), expect=MISS)
 S("-fprofile-use: the counts appear", {"a.c": "int g(int); int f(int n) { if (n) return g(1); return g(2); }\n"},
-  "CC -O2 -fprofile-use -Wmissing-profile -c a.c -o a.o", compilers=GCC, change=write("a.gcda", "junk"), expect=COMPILE, populate="any")
+  "CC -O2 -fprofile-use -Wmissing-profile -c a.c -o a.o", compilers=GCC, change=write("a.gcda", "junk"), expect=MISS)
 S("-fauto-profile= content", {"a.c": "int x;\n", "p": "junk"}, "CC -O2 -fauto-profile=p -c a.c -o a.o", compilers=GCC, change=write("p", "other"),
-  expect=COMPILE, populate="any")
+  expect=FAILS, populate=FAILS)
 S("-specs= content", {"a.c": "int f(void) { return X; }\n", "s": "*cpp_unique_options:\n+ -DX=1\n\n"}, "CC -specs=s -c a.c -o a.o", compilers=GCC,
-  change=write("s", "*cpp_unique_options:\n+ -DX=2\n\n"), expect=COMPILE, populate="any")
+  change=write("s", "*cpp_unique_options:\n+ -DX=2\n\n"), expect=MISS)
 S("--config content", {"a.c": "int f(void) { return X; }\n", "c.cfg": "-DX=1\n"}, "CC --config ./c.cfg -c a.c -o a.o", compilers=CLANG,
-  change=write("c.cfg", "-DX=2\n"), expect=COMPILE, populate="any")
+  change=write("c.cfg", "-DX=2\n"), expect="bypass:unsupported_option", populate="bypass:unsupported_option")
 S("--config by name, content", {"a.c": "int f(void) { return X; }\n", "d/c.cfg": "-DX=1\n"}, "CC --config-user-dir=@W@/d --config c -c a.c -o a.o",
-  compilers=CLANG, change=write("d/c.cfg", "-DX=2\n"), expect=COMPILE, populate="any")
+  compilers=CLANG, change=write("d/c.cfg", "-DX=2\n"), expect="bypass:unknown_option", populate="bypass:unknown_option")
 S("-ivfsoverlay content", {"a.c": '#include "v.h"\nint x = K;\n', "one.h": "#define K 1\n", "two.h": "#define K 2\n",
                            "o.yaml": "{'version': 0, 'roots': [{'name': '@W@', 'type': 'directory', 'contents': [{'name': 'v.h', "
                                      "'type': 'file', 'external-contents': '@W@/one.h'}]}]}\n"},
-  "CC -ivfsoverlay o.yaml -I@W@ -c a.c -o a.o", compilers=CLANG, change=sh("sed -i s/one.h/two.h/ o.yaml", "o.yaml"), expect=COMPILE, populate="any")
+  "CC -ivfsoverlay o.yaml -I@W@ -c a.c -o a.o", compilers=CLANG, change=sh("sed -i s/one.h/two.h/ o.yaml", "o.yaml"), expect="bypass:unsupported_option", populate="bypass:unsupported_option")
 S("-fmodule-map-file content", {"a.c": '#include "m.h"\nint x = K;\n', "m.h": "#define K 1\n", "m.map": 'module M { header "m.h" }\n'},
   "CC -fmodules -fmodules-cache-path=mc -fmodule-map-file=m.map -c a.c -o a.o", compilers=CLANG, change=write("m.h", "#define K 2\n"),
-  expect=COMPILE, populate="any", nondet=("*.pcm", "*.timestamp", "*modules.idx"))
-S("-fplugin= content", {"a.c": "int x;\n"}, "CC -fplugin=./none.so -c a.c -o a.o", compilers=GCC, expect=COMPILE, populate="any")
+  expect="bypass:unsupported_option", populate="bypass:unsupported_option", nondet=("*.pcm", "*.timestamp", "*modules.idx"))
+S("-fplugin= content", {"a.c": "int x;\n"}, "CC -fplugin=./none.so -c a.c -o a.o", compilers=GCC, expect=FAILS, populate=FAILS)
 S("precompiled header used, then its header edited", {"a.c": '#include "p.h"\nint v = P;\n', "p.h": "#define P 1\n"},
-  setup=sh("@CC@ -x c-header p.h -o p.h.gch"), change=write("p.h", "#define P 2\n"), expect=EITHER, compilers=GCC, toothless=True,
-  reason="gcc uses the .gch all the same", populate="any")
+  setup=sh("@CC@ -x c-header p.h -o p.h.gch"), change=write("p.h", "#define P 2\n"), expect="not stored:time_macro", compilers=GCC, populate="not stored:time_macro")
 S("precompiled header made anew", {"a.c": '#include "p.h"\nint v = P;\n', "p.h": "#define P 1\n"}, setup=sh("@CC@ -x c-header p.h -o p.h.gch"),
-  change=sh("sed -i s/1/2/ p.h; @CC@ -x c-header p.h -o p.h.gch", "p.h", "p.h.gch"), expect=COMPILE, compilers=GCC, populate="any")
+  change=sh("sed -i s/1/2/ p.h; @CC@ -x c-header p.h -o p.h.gch", "p.h", "p.h.gch"), expect="not stored:time_macro", compilers=GCC, populate="not stored:time_macro")
 S("precompiled header by -include-pch made anew", {"a.c": "int v = P;\n", "p.h": "#define P 1\n"}, "CC -include-pch p.pch -c a.c -o a.o",
-  setup=sh("@CC@ -x c-header p.h -o p.pch"), change=sh("sed -i s/1/2/ p.h; @CC@ -x c-header p.h -o p.pch", "p.pch", "p.h"), expect=COMPILE,
-  compilers=CLANG, populate="any")
+  setup=sh("@CC@ -x c-header p.h -o p.pch"), change=sh("sed -i s/1/2/ p.h; @CC@ -x c-header p.h -o p.pch", "p.pch", "p.h"), expect="bypass:unsupported_option",
+  compilers=CLANG, populate="bypass:unsupported_option")
 S("precompiled header goes", {"a.c": '#include "p.h"\nint v = P;\n', "p.h": "#define P 1\n"},
-  setup=sh("sed s/1/2/ p.h > q.h; @CC@ -x c-header q.h -o p.h.gch"), change=remove("p.h.gch"), expect=COMPILE, compilers=GCC, populate="any")
+  setup=sh("sed s/1/2/ p.h > q.h; @CC@ -x c-header q.h -o p.h.gch"), change=remove("p.h.gch"), expect=MISS, compilers=GCC, populate="not stored:time_macro")
 S("making a precompiled header", {"p.h": "#define P 1\n"}, "CC -x c-header p.h -o p.h.gch", change=write("p.h", "#define P 2\n"), source="p.h",
-  expect=COMPILE, populate="any", nondet=("*.gch",))
+  expect="bypass:link", populate="bypass:link", nondet=("*.gch",))
 S("-fdebug-prefix-map file stays one option", {"a.c": "int f(void) { return 1; }\n"}, "CC -g -fdebug-prefix-map=@W@=/x -c a.c -o a.o")
 
 # Response files.
@@ -164,13 +162,13 @@ S("@file nested, content", {"a.c": "int x = X;\n", "f": "@g -DY", "g": "-DX=1\n"
 S("@file nested: control", {"a.c": "int x = X;\n", "f": "@g -DY", "g": "-DX=1\n"}, "CC @f -c a.c -o a.o")
 S("@file with quotes", {"a.c": "const char *s = X;\n", "f": "'-DX=\"a b\"' -DZ=\"1 2\" -DQ=a\\ b\n"}, "CC @f -c a.c -o a.o",
   change=write("f", "'-DX=\"a  b\"' -DZ=\"1 2\" -DQ=a\\ b\n"), expect=MISS, explain=("a  b", "-D", "X="))
-S("@file against the same words", R, "CC @f -c a.c -o a.o", cmd_b="CC -DX=1 -c a.c -o a.o", expect=EITHER, reason="-frecord-gcc-switches sees both alike")
+S("@file against the same words", R, "CC @f -c a.c -o a.o", cmd_b="CC -DX=1 -c a.c -o a.o", expect=HIT)
 S("@file that names source and output", {"a.c": "int x;\n", "f": "-c a.c -o a.o"}, "CC @f", source="a.c")
-S("@file that is not there", {"a.c": "int x;\n"}, "CC @none -c a.c -o a.o", expect=COMPILE, populate="compile")
-S("@file appears", {"a.c": "int x = X + 0;\n"}, "CC -DX=1 @f -c a.c -o a.o", change=write("f", "-UX -DX=2\n"), expect=MISS, populate="compile")
+S("@file that is not there", {"a.c": "int x;\n"}, "CC @none -c a.c -o a.o", expect="bypass:several_sources", populate="bypass:several_sources")
+S("@file appears", {"a.c": "int x = X + 0;\n"}, "CC -DX=1 @f -c a.c -o a.o", change=write("f", "-UX -DX=2\n"), expect=MISS, populate="bypass:several_sources")
 S("@file in a directory, relative names stay relative to cwd", {"a.c": '#include "x.h"\nint v = X;\n', "d/f": "-Ione", "one/x.h": "#define X 1\n",
                                                                 "d/one/x.h": "#define X 2\n"}, "CC @d/f -c a.c -o a.o")
-S("@file with a comment sign", {"a.c": "int x = X;\n", "f": "-DX=1 # -DX=2\n"}, "CC @f -c a.c -o a.o", expect=COMPILE, populate="compile")
+S("@file with a comment sign", {"a.c": "int x = X;\n", "f": "-DX=1 # -DX=2\n"}, "CC @f -c a.c -o a.o", expect="bypass:several_sources", populate="bypass:several_sources")
 S("@file empty", {"a.c": "int x;\n", "f": ""}, "CC @f -c a.c -o a.o")
 S("-I directory named like a response file", {"a.c": '#include "x.h"\nint v = X;\n', "@d/x.h": "#define X 1\n"}, "CC -I @d -c a.c -o a.o",
-  change=write("@d/x.h", "#define X 2\n"), expect=MISS, populate="any")
+  change=write("@d/x.h", "#define X 2\n"), expect=MISS)
