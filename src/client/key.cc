@@ -138,6 +138,7 @@ std::string describe(std::string_view tag, std::string_view value) {
   if (tag == "map") return "project file .hpcc (its directory is mapped to " + std::string(value) + ")";
   if (tag == "driver") return "compiler driver " + std::string(value);
   if (tag == "source") return "source file content " + std::string(value);
+  if (tag == "map") return "a .hpcc file at the project's root, which maps it to " + std::string(value);
   return std::string(tag) + " " + std::string(value);
 }
 

@@ -326,6 +326,7 @@ void Observer::refuse_named_outputs() {
     if (looked_outputs_.empty()) return;
     if (!is_file(key.second) || key.first.anchor == Anchor::kAbsolute) continue;
     const std::string path = resolve_path(key.first, place_);
+    if (is_elf(path)) continue;  // a compiler that lies in the project names everything
     Result<std::string> text = read_file(path, limits::kManifestBytes);
     if (!text.ok()) continue;
     tests_files |= text->find("__has_include") != std::string::npos || text->find("__has_embed") != std::string::npos;

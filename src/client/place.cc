@@ -20,7 +20,7 @@ bool has_project_file(const std::string& directory) {
          (info.st_uid == geteuid() || info.st_uid == 0) && !(info.st_mode & S_IWOTH);
 }
 
-// Compilers believe $PWD when it is another name of the working directory. After `make -C` it is not: then it is ignored.
+// Compilers believe $PWD when it is another name of the working directory; after `make -C` it is none.
 bool names_directory(const std::string& pwd, const std::string& cwd) {
   struct stat a, b;
   return !pwd.empty() && pwd[0] == '/' && stat(pwd.c_str(), &a) == 0 && stat(cwd.c_str(), &b) == 0 &&

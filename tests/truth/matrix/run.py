@@ -87,7 +87,7 @@ def _judge(one, place, tool, answers):
     time.sleep(place_module.SETTLE_S)
 
     # A: the plain result first, when it is needed to see whether the change shows.
-    through, direct, _, _ = _state(one, place, tool, b=False)
+    through, direct, cwd_a, env_a = _state(one, place, tool, b=False)
     plain_a = None
     if isinstance(tool, tools.Plain) and type(tool) is tools.Plain:
         plain_a, before = direct()
@@ -99,8 +99,9 @@ def _judge(one, place, tool, answers):
     if not one.keep:
         place.undo(before_a)
     if tool.name.startswith("hpcc") and populate not in (dsl.ANY, populated):
+        told = tool.explain(dsl.asked_source(one, place), cwd_a, env_a)
         return Verdict(FAIL, f"state A: {populated}, expected {populate}; exit {result_a.code} "
-                       f"{result_a.err[-200:].decode(errors='replace')!r}")
+                       f"{result_a.err[-200:].decode(errors='replace')!r} {told!r}")
 
     for fn in one.via:
         fn(place)

@@ -235,7 +235,7 @@ S("Objective-C", {"a.m": "int x;\n"}, "CC -c a.m -o a.o", expect="bypass:unsuppo
 ONE = {"a.c": "int v = 1;\n", "f": "one\n"}
 NO, FAILING = "bypass:unsupported_option", FAILS
 for flag, word in (("-fthinlto-index=f", FAILING), ("-frandomize-layout-seed-file=f", FAILING), ("--warning-suppression-mappings=f", FAILING), ("-fbuild-session-file=f", NO),
-                   ("-gen-cdb-fragment-path d", NO), ("-index-store-path d", NO), ("--analyzer-output text", NO), ("-Xarch_host -DX", NO), ("-fmodule-file=f", NO),
+                   ("-index-store-path d", NO), ("--analyzer-output text", NO), ("-Xarch_host -DX", NO), ("-fmodule-file=f", NO),
                    ("-Xclang -load -Xclang ./p.so", FAILING)):
     S(f"{flag}: never from the cache", ONE, f"CC {flag} -c a.c -o a.o", compilers=CX, expect=word, populate=word)
 for flag, word in (("-fbranch-probabilities", HIT), ("-gtoggle", HIT), ("-frepo", NO)):

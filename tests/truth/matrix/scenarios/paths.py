@@ -144,7 +144,7 @@ S("-ffile-prefix-map twice, order", {"a.c": "int f(void) { return 1; }\n"}, "CC 
 S("-fdebug-compilation-dir changes", {"a.c": "int f(void) { return 1; }\n"}, "CC -g -fdebug-compilation-dir=/one -c a.c -o a.o",
   cmd_b="CC -g -fdebug-compilation-dir=/two -c a.c -o a.o", expect=MISS, compilers=CLANG, explain=("compilation-dir",))
 S("-fcoverage-prefix-map", {"a.c": "int f(void) { return 1; }\n"}, "CC -fprofile-instr-generate -fcoverage-mapping -fcoverage-prefix-map=@W@=/one -c a.c -o a.o",
-  cmd_b="CC -fprofile-instr-generate -fcoverage-mapping -fcoverage-prefix-map=@W@=/two -c a.c -o a.o", expect=MISS, compilers=CLANG)
+  cmd_b="CC -fprofile-instr-generate -fcoverage-mapping -fcoverage-prefix-map=@W@=/two -c a.c -o a.o", expect=MISS, explain="prefix-map", compilers=CLANG)
 
 # A .hpcc file at the root: paths become logical, the reference compile gets the same map.
 MAP = dict(plain_extra="-ffile-prefix-map=@W@=/hpcc/w")

@@ -36,9 +36,9 @@ S("PATH: as of clang edited", {**ASC, "a.c": INC}, "CC -fno-integrated-as -c a.c
   compilers=CLANG, source="a.c")
 S("PATH: as ceases to be executable", ASC, "CC -c a.s -o a.o", env={"PATH": "@W@/t:" + PATHS}, change=chmod("t/as", 0o644), expect=MISS, compilers=GCC)
 S("driver: a wrapper script edited, same size and mtime", {"a.c": "int v = X;\n"}, "bin/gcc -c a.c -o a.o", setup=wrapper('exec /usr/bin/@CC@ -DX=1 "$@"'),
-  change=sh("touch -r bin/gcc ref; sed -i s/X=1/X=2/ bin/gcc; touch -r ref bin/gcc; rm ref", "gcc"), expect=MISS)
+  change=sh("touch -r bin/gcc ref; sed -i s/X=1/X=2/ bin/gcc; touch -r ref bin/gcc; rm ref", "gcc"), expect=MISS, explain="driver changed")
 S("driver: a wrapper script edited", {"a.c": "int v = X;\n"}, "bin/gcc -c a.c -o a.o", setup=wrapper('exec /usr/bin/@CC@ -DX=1 "$@"'), change=sh("sed -i s/X=1/X=12/ bin/gcc", "gcc"),
-  expect=MISS)
+  expect=MISS, explain="driver changed")
 S("driver: a wrapper script, control", {"a.c": "int v = X;\n"}, "bin/gcc -c a.c -o a.o", setup=wrapper('exec /usr/bin/@CC@ -DX=1 "$@"'), expect=HIT)
 S("driver: a wrapper script reads a file", {"a.c": "int v = X;\n", "conf": "1"}, "bin/gcc -c a.c -o a.o", setup=wrapper('exec /usr/bin/@CC@ -DX=$(cat conf) "$@"'),
   change=write("conf", "2"), expect=MISS)
@@ -50,7 +50,7 @@ S("driver: a wrapper that reads PWD as it stands", {"a.c": "int v = X;\n", "long
   setup=(write("bin/gcc", "#!/usr/bin/perl\nexec '/usr/bin/@CC@', '-DX=' . length($ENV{PWD}), @ARGV;\n"), wait(0.02)), env_b={"PWD": "@W@/long"}, expect=MISS,
   explain="pwd", needs=need_program("perl"))
 S("driver: found in PATH, another comes earlier", {"a.c": "#ifdef X\nint v = 1;\n#endif\n", "e/x": ""}, "CC -c a.c -o a.o", env={"PATH": "@W@/e:" + PATHS},
-  change=sh("printf '%s\\n' '#!/bin/sh' 'exec /usr/bin/@CC@ -DX \"$@\"' > e/@CC@; chmod +x e/@CC@"), expect=MISS)
+  change=sh("printf '%s\\n' '#!/bin/sh' 'exec /usr/bin/@CC@ -DX \"$@\"' > e/@CC@; chmod +x e/@CC@"), expect=MISS, explain="driver changed")
 S("driver: a link that moves to another compiler", {"a.c": "#ifdef __clang__\nint v = 1;\n#else\nint v = 2;\n#endif\n"}, "bin/cc -c a.c -o a.o",
   setup=(mkdir("bin"), symlink("/usr/bin/gcc", "bin/cc")), change=symlink("/usr/bin/clang", "bin/cc"), expect=MISS, compilers=GCC, needs=need_program("clang", "gcc"))
 S("driver: a link, control", {"a.c": "int v;\n"}, "bin/@CC@ -c a.c -o a.o", setup=(mkdir("bin"), symlink("/usr/bin/@CC@", "bin/@CC@")))
