@@ -102,7 +102,8 @@ void print_text(Store& store, const Quarantine& quarantine) {
               row("evicted", Counter::kEvicted),
               {"time saved", seconds(get(all, Counter::kTimeSavedMs)), seconds(get(last, Counter::kTimeSavedMs))}});
   if (get(all, Counter::kVerified) + get(all, Counter::kVerifyDiffered) != 0) {
-    print_rows({row("compiled again, equal", Counter::kVerified), row("compiled again, DIFFERED", Counter::kVerifyDiffered)});
+    print_rows({row("compiled again, equal", Counter::kVerified),
+                row("compiled again, DIFFERED", Counter::kVerifyDiffered)});
   }
   bool any = false;
   for (size_t i = 1; i < static_cast<size_t>(Bypass::kCount); ++i) {
