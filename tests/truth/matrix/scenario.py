@@ -217,7 +217,89 @@ def sh(script, *names):
     return _named(fn, *names)
 
 
+def hold(path):
+    """The file stays open for writing, with a page of it already written through memory: a later write there moves no time."""
+    def fn(p):
+        import mmap
+        with open(p.path(path), "r+b") as f:
+            page = mmap.mmap(f.fileno(), 0)
+        page[:] = bytes(page)
+        p.held = page
+    return _named(fn)
+
+
+def poke(path, text):
+    """Writes through the memory that `hold` has."""
+    def fn(p):
+        p.held[:] = text.encode()
+    return _named(fn, os.path.basename(path))
+
+
+def during(script):
+    """Runs lines of shell in @W@ while the assembler of the next compile is at work; its input has come by then."""
+    def fn(p):
+        import subprocess
+        import threading
+        import time
+
+        def compiled():
+            for name in os.listdir(p.private + "/tmp"):
+                with open(os.path.join(p.private, "tmp", name), "rb") as f:
+                    if name.endswith(".s") and b".ident" in f.read():
+                        return True
+            return False
+
+        def watch():
+            end = time.time() + 30
+            while time.time() < end:
+                try:
+                    if compiled():
+                        subprocess.run(["sh", "-ec", p.expand(script)], cwd=p.path("@W@"), stdin=subprocess.DEVNULL)
+                        return
+                except OSError:
+                    pass
+                time.sleep(0.005)
+        threading.Thread(target=watch, daemon=True).start()
+    return _named(fn)
+
+
+def serve(socket_name, path):
+    """A server that nobody traces: who connects to the socket gets the file's content."""
+    def fn(p):
+        import socket
+        import threading
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(p.path(socket_name))
+        listener.listen(8)
+        listener.settimeout(60)
+
+        def answer():
+            try:
+                while True:
+                    peer, _ = listener.accept()
+                    with peer, open(p.path(path), "rb") as f:
+                        peer.sendall(f.read())
+            except OSError:
+                listener.close()
+        threading.Thread(target=answer, daemon=True).start()
+    return _named(fn)
+
+
 # --- reasons to skip ---
+
+def need_coarse_stamps(place):
+    """Linux 6.13 gives a file that was looked at a new time with each edit."""
+    probe = os.path.join(place.private, "probe")
+    with open(probe, "wb") as f:
+        for _ in range(1000):
+            times = set()
+            for text in (b"1", b"2"):
+                os.pwrite(f.fileno(), text, 0)
+                times.add(os.fstat(f.fileno()).st_mtime_ns)
+            if len(times) == 1:
+                return None
+    return "no two edits get the same time here"
+
 
 def need_root(_place):
     return None if os.geteuid() == 0 else "needs root"

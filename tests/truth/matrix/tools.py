@@ -97,6 +97,8 @@ class Hpcc(Plain):
             return ("bypass:" if moved.get("bypass") else "not stored:") + " ".join(reasons)
         if moved.get("local_compiled", 0) == 1:
             return "miss"
+        if moved.get("local_hit") or moved.get("local_compiled"):
+            return "several"
         return f"nothing counted {moved}"
 
     def explain(self, source, cwd, env):

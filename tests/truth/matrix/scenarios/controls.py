@@ -114,3 +114,6 @@ S("Rust's cc crate", C, "CC -O3 -ffunction-sections -fdata-sections -fPIC -m64 -
 S("Python's distutils", C, "CC -Wsign-compare -DNDEBUG -g -fwrapv -O2 -Wall -g -fPIC -I/usr/include/python3.11 -c a.c -o a.o")
 S("Go's cgo", C, "CC -I . -fPIC -m64 -pthread -Wl,--no-gc-sections -fmessage-length=0 -ffile-prefix-map=@W@=/tmp/go-build "
   "-gno-record-gcc-switches -g -O2 -frandom-seed=abc -o a.o -c a.c")
+S("back to the first content of a header, twice", C, via=write("a.h", "#define K 4\n"), change=write("a.h", C["a.h"]), again=True)
+S("back to a header whose warning was away", {"a.c": '#include "a.h"\nint x;\n', "a.h": "#warning one\n"}, via=write("a.h", "#warning two\n"),
+  change=write("a.h", "#warning one\n"))

@@ -81,3 +81,4 @@ S("PATH gets a directory without compilers", {**ONE, "bin/other": ""}, env_b={"P
 S("a variable of the user's that a wrapper reads", {"a.c": "int v = X;\n"},
   cmd="@W@/bin/gcc -c a.c -o a.o", setup=sh("mkdir -p bin; printf '#!/bin/sh\\nexec /usr/bin/@CC@ -DX=${LEVEL:-0} \"$@\"\\n' > bin/gcc; chmod +x bin/gcc"),
   env={"LEVEL": "1"}, env_b={"LEVEL": "2"}, expect=MISS)
+S("CPATH: the second element changes", {**X, "none/x": ""}, env={"CPATH": "none:one"}, env_b={"CPATH": "none:two"}, expect=MISS)

@@ -172,3 +172,28 @@ S("@file with a comment sign", {"a.c": "int x = X;\n", "f": "-DX=1 # -DX=2\n"}, 
 S("@file empty", {"a.c": "int x;\n", "f": ""}, "CC @f -c a.c -o a.o")
 S("-I directory named like a response file", {"a.c": '#include "x.h"\nint v = X;\n', "@d/x.h": "#define X 1\n"}, "CC -I @d -c a.c -o a.o",
   change=write("@d/x.h", "#define X 2\n"), expect=MISS)
+EQUAL = """
+import os, sys
+for _ in range(100000):
+    for name in sys.argv[1:]: os.utime(name, (1600000000, 1600000000))
+    if len({os.stat(name).st_ctime_ns for name in sys.argv[1:]}) == 1: sys.exit(0)
+sys.exit(0)
+"""
+S("directories of files with equal stamps are swapped", {"a.c": "#include <x.h>\nint x = K;\n", "d1/x.h": "#define K 1\n", "d2/x.h": "#define K 2\n", "equal.py": EQUAL},
+  "CC -Id1 -c a.c -o a.o", setup=sh("python3 equal.py d1/x.h d2/x.h"), change=(rename("d1", "t"), rename("d2", "d1"), rename("t", "d2")), expect=MISS, explain=("x.h",))
+TWICE = """
+import os, subprocess, sys, time
+def put(text):
+    with open("a.h", "r+b") as f: f.write(text)
+    s = os.stat("a.h")
+    return s.st_mtime_ns, s.st_ctime_ns
+end = time.time() + 1
+while time.time() < end:
+    first = put(b"#define K 3\\n")
+    subprocess.run(sys.argv[1:])
+    if put(b"#define K 4\\n") == first: break
+sys.exit(subprocess.run(sys.argv[1:]).returncode)
+"""
+S("header edited twice in one tick", {**C, "twice.py": TWICE}, wrap_b="python3 twice.py", needs=need_coarse_stamps, expect=EITHER, reason="several compiles, hits among them")
+S("header held open and edited through mmap", C, setup=hold("a.h"), change=poke("a.h", "#define K 4\n"), expect=MISS)
+S("an error stays under -fsyntax-only", {"a.c": "int x = ;\n"}, "CC -fsyntax-only a.c", expect=COMPILE, populate="compile")

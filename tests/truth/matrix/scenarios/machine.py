@@ -43,3 +43,6 @@ S("a random device as input", {"a.c": 'asm(".section .d\\n.incbin \\"/dev/urando
 AS_UP = '#!/bin/sh\nexec /usr/bin/as --defsym X=$(cut -d. -f1 /proc/uptime) "$@"\n'
 S("an assembler that reads /proc/uptime", {"a.s": ".long X\n", "b/as": AS_UP}, "CC -Bb/ -c a.s -o a.o", change=wait(1.0), expect="not stored:volatile_input", populate="not stored:volatile_input", compilers=GCC,
   nondet=("*.o",))
+CPUINFO = "processor\t: 0\nvendor_id\t: Other\nmodel name\t: Another processor\nflags\t\t: fpu\n\n"
+S("-march=native on another processor", {"a.c": "int f(int n) { return n; }\n", "cpuinfo": CPUINFO}, "CC -march=native -c a.c -o a.o",
+  wrap_b=NS.format(src="@W@/cpuinfo", dst="/proc/cpuinfo"), expect=MISS, needs=need_unshare, toothless=True, explain=("cpu",))

@@ -244,3 +244,6 @@ S("-fmodule-header", {"a.h": "int v;\n"}, "CXX -std=c++20 -fmodule-header -c a.h
   nondet=("*.gcm",))
 S("--precompile", {"a.cppm": "export module m;\nexport int f() { return 1; }\n"}, "CXX -std=c++20 --precompile a.cppm -o a.pcm", compilers=CX, source="a.cppm",
   expect="bypass:link", populate="bypass:link", nondet=("*.pcm",))
+S("a newline in a -D is not another option", {"a.c": "#ifdef Y\nint v = Y;\n#else\nint v = 9;\n#endif\n"}, "CC -w '-DX=1\noption -D Y=2' -c a.c -o a.o",
+  cmd_b="CC -w -DX=1 -DY=2 -c a.c -o a.o", expect=MISS, explain=("Y=2",))
+S("-D in another case", {"a.c": "enum { one = 1, ONE = 2 };\nint v = X;\n"}, "CC -DX=one -c a.c -o a.o", cmd_b="CC -DX=ONE -c a.c -o a.o", expect=MISS)

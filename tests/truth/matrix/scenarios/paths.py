@@ -174,3 +174,12 @@ S(".hpcc file appears", A, "CC -g -c a.c -o a.o", change=write(".hpcc", ""), exp
 S(".hpcc file goes", H, "CC -g -c a.c -o a.o", change=remove(".hpcc"), expect=MISS, plain_extra="-ffile-prefix-map=@W@=/hpcc/w", plain_extra_b="")
 S(".hpcc file nearer appears", {"sub/a.c": "int f(void) { return 1; }\n", ".hpcc": ""}, "CC -g -c a.c -o a.o", cwd="@W@/sub", change=write("sub/.hpcc", ""), expect=MISS,
   plain_extra="-ffile-prefix-map=@W@=/hpcc/w", plain_extra_b="-ffile-prefix-map=@W@/sub=/hpcc/w")
+
+# gcc names system headers in the .d by their real path when that is shorter.
+FAR = {"a.c": "#include <s.h>\nint x;\n", "r1/s.h": "", "r2/s.h": ""}
+S("a link on the way to a system header moves", FAR, "CC -MD -isystem @W@/a_long_name_of_a_link -c a.c -o a.o", setup=symlink("r1", "a_long_name_of_a_link"),
+  change=symlink("r2", "a_long_name_of_a_link"), expect=MISS, compilers=GCC, explain=("a_long_name_of_a_link",))
+S("a system header becomes a link", {**FAR, "a_long_name_of_a_directory/s.h": ""}, "CC -MD -isystem @W@/a_long_name_of_a_directory -c a.c -o a.o",
+  change=(remove("a_long_name_of_a_directory/s.h"), symlink("../r1/s.h", "a_long_name_of_a_directory/s.h")), expect=MISS, compilers=GCC, explain=("s.h",))
+S("a sibling of the root whose name begins like it", {"a.c": "#include <k.h>\nint x = K;\n", "k.h": "#define K 1\n", "@W@2/k.h": "#define K 1\n"}, "CC -I@W@2 -c a.c -o a.o",
+  change=write("@W@2/k.h", "#define K 2\n"), expect=MISS)

@@ -87,3 +87,34 @@ S("--gcc-toolchain", {"a.cc": "int v;\n"}, "CXX --gcc-toolchain=/usr -c a.cc -o 
 S("a shared object of the compiler appears in LD_LIBRARY_PATH", {"a.c": "int v;\n", "lib/x": ""}, env={"LD_LIBRARY_PATH": "@W@/lib"},
   change=sh("so=$(ldd $(gcc -print-prog-name=cc1) | sed -n 's/.*=> \\(.*libmpfr[^ ]*\\) .*/\\1/p'); cp -L $so lib/; printf x >> lib/$(basename $so)", "libmpfr"), expect=MISS,
   compilers=GCC, needs=lambda p: None if __import__("os").path.exists("/usr/lib/x86_64-linux-gnu/libmpfr.so.6") else "no libmpfr here", lost="a probe or an identity that turned out not to matter")
+
+
+def as_script(name, script, files=(), change=(), expect=MISS, **more):
+    """An assembler that sets X by some lines of shell, as wrappers do."""
+    S(f"-B directory: {name}", {**ASC, "t/as": f'#!/bin/sh\n{script}\nexec /usr/bin/as --defsym X=$X "$@"\n', **dict(files)}, "CC -Bt/ -c a.s -o a.o", change=change,
+      expect=expect, compilers=GCC, **more)
+
+
+INTERPRETER = "#include <unistd.h>\nint main(int n, char **v) { v[1] = \"--defsym=X=1\"; return n ? execv(\"/usr/bin/as\", v) : 0; }\n"
+as_script("the interpreter of as", "", {"t/as": "#!@W@/t/sh\n", "sh.c": INTERPRETER}, sh("sed -i s/X=1/X=2/ sh.c; @CC@ sh.c -o t/sh", "t/sh"),
+          setup=sh("@CC@ sh.c -o t/sh"))
+as_script("a shared object of as", "", {"as.c": INTERPRETER.replace('"--defsym=X=1"', "x").replace("int main", "extern char *x; int main"), "x.c": "char *x = \"--defsym=X=1\";\n",
+                                        "b/as": '#!/bin/sh\nexec @W@/t/as one "$@"\n'},
+          sh("sed -i s/X=1/X=2/ x.c; @CC@ -shared -fPIC x.c -o t/libx.so", "libx.so"),
+          setup=sh("rm t/as; @CC@ -shared -fPIC x.c -o t/libx.so; @CC@ as.c -o t/as -Lt -lx -Wl,-rpath,@W@/t; mv t/as t/real; printf '#!/bin/sh\\nexec @W@/t/real one \"$@\"\\n' > t/as; chmod +x t/as"))
+as_script("as leaves a log", "X=1; echo ran >> @W@/log", expect=COMPILE, populate="any")
+as_script("as changes its directory", "X=$(cd @W@/sub && cat conf)", {"sub/conf": "1"}, write("sub/conf", "2"))
+as_script("as reads by a directory's descriptor", "X=$(grep -rh . @W@/sub)", {"sub/conf": "1"}, write("sub/conf", "2"))
+as_script("as tests for a link, then reads it", "test -L conf && X=$(cat conf)", {"real": "1"}, write("real", "2"), setup=symlink("real", "conf"), explain=("real", "conf"))
+as_script("as asks whether a name is a link", "if test -L conf; then X=1; else X=2; fi", {"real": "1"}, (remove("conf"), write("conf", "1")), setup=symlink("real", "conf"))
+as_script("as asks where a link leads", "X=$(readlink conf)", {"1": "", "2": ""}, symlink("2", "conf"), setup=symlink("1", "conf"))
+as_script("as in a mount namespace", "exec unshare -m @W@/t/inner \"$@\"", {"t/inner": '#!/bin/sh\nmount --bind @W@/two @W@/one\nexec /usr/bin/as --defsym X=$(cat @W@/one/conf) "$@"\n',
+                                                                            "one/conf": "0", "two/conf": "1"}, write("two/conf", "2"), expect=COMPILE, populate="any", needs=need_unshare)
+as_script("as leaves a process behind", "X=1; sleep 3 </dev/null >/dev/null 2>&1 &", expect=COMPILE, populate="any")
+ASK = """#!/usr/bin/python3 -SE
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect("@W@/server")
+os.execv("/usr/bin/as", ["as", "--defsym", "X=" + s.recv(9).decode(), *sys.argv[1:]])
+"""
+as_script("as asks a server", "", {"t/as": ASK, "answer": "1"}, write("answer", "2"), setup=serve("server", "answer"), expect=COMPILE, populate="any")
