@@ -73,11 +73,16 @@ mutant("key: order and form", "key-ignores-case", (KEY, "DirectKey direct_key(st
        "option: -D in another case")
 
 # --- the check of a Manifest ---
+LOOK = "look.dev, look.ino, look.size, look.mtime_ns, look.ctime_ns"
 STAMP = "  stamp.ctime_ns = int64_t{info.st_ctim.tv_sec} * 1000000000 + info.st_ctim.tv_nsec;"
-mutant("check: stat believed too much", "stamp-without-ctime", (FILES, STAMP, "  stamp.ctime_ns = stamp.mtime_ns;"), "same size and mtime", "mtime copied")
-mutant("check: stat believed too much", "stamp-without-inode", (FILES, "  stamp.ino = info.st_ino;", "  stamp.ino = 1;"), "input: directories of files with equal stamps are swapped")
+mutant("check: stat believed too much", "stamp-without-ctime", ((FILES, STAMP, "  stamp.ctime_ns = stamp.mtime_ns;"), (OBSERVE, LOOK, "look.dev, look.ino, look.size, look.mtime_ns, look.mtime_ns")),
+       "same size and mtime", "mtime copied")
+mutant("check: stat believed too much", "stamp-without-inode", ((FILES, "  stamp.ino = info.st_ino;", "  stamp.ino = 1;"),
+                                                                (OBSERVE, LOOK, "look.dev, 1, look.size, look.mtime_ns, look.ctime_ns")),
+       "input: directories of files with equal stamps are swapped")
 mutant("check: stat believed too much", "stamp-in-seconds", ((FILES, "int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec", "int64_t{info.st_mtim.tv_sec} * 1000000000"),
-                                                            (FILES, "int64_t{info.st_ctim.tv_sec} * 1000000000 + info.st_ctim.tv_nsec", "int64_t{info.st_ctim.tv_sec} * 1000000000")),
+                                                            (FILES, "int64_t{info.st_ctim.tv_sec} * 1000000000 + info.st_ctim.tv_nsec", "int64_t{info.st_ctim.tv_sec} * 1000000000"),
+                                                            (OBSERVE, LOOK, "look.dev, look.ino, look.size, look.mtime_ns / 1000000000 * 1000000000, look.ctime_ns / 1000000000 * 1000000000")),
        "input: header edited, same size", "assembler: -Wa,-I content", "identity: ")
 mutant("check: stat believed too much", "same-tick-rule-of-files", (FILES, "fact.stamp == stamp_of(first) && fact.stamp.ctime_ns < before_ns - kTickNs", "fact.stamp == stamp_of(first)"),
        "input: header edited twice in one tick")
@@ -102,7 +107,7 @@ mutant("check: an input skipped", "directory-stamp-ignored", (CHECK, "proved = d
        "absent: shadow after a hit")
 mutant("check: an input skipped", "identity-groups-ignored", (CHECK, "  if (groups_match(stats, files, note)) return true;", "  return true;"), "identity: equal #pragma once")
 mutant("check: an input skipped", "identity-fields-swapped", (CHECK, "const bool by_inode = group.by == IdentityGroup::By::kInode;", "const bool by_inode = group.by == IdentityGroup::By::kMtimeSecond;"),
-       "identity: equal #pragma once")
+       "identity: equal #pragma once headers: mtimes", caught=EXPECTED)
 mutant("check: an input skipped", "link-targets-ignored", (CHECK, '(digest.ok() && *digest == files.digest(in.digest)) || differs("symbolic link leads elsewhere")', "digest.ok()"),
        "path: a link on the way to a system header moves")
 mutant("check: an input skipped", "files-that-become-links-ignored",
@@ -129,7 +134,7 @@ mutant("observation: a look left out", "shared-objects-not-recorded", (OBSERVE, 
        "toolchain: -B directory: a shared object of as")
 mutant("observation: a look left out", "listings-not-recorded", (OBSERVE, "if (!seen.listed && !seen.read) return true;", "return true;"), "toolchain: driver: a wrapper script lists a directory")
 mutant("observation: a look left out", "proc-is-no-input", (OBSERVE, "!reads ? Volatile::kIgnore : Volatile::kRefuse", "!reads ? Volatile::kIgnore : Volatile::kIgnore"),
-       "machine: an assembler that reads /proc/uptime")
+       "toolchain: -B directory: as reads its limits", "machine: an assembler that reads /proc/uptime")
 mutant("observation: a look left out", "only-equal-inodes-grouped", (OBSERVE, "    add(IdentityGroup::By::kMtimeSecond, members, same_second);\n", ""), "identity: equal #pragma once headers: mtimes")
 mutant("observation: a look left out", "directories-not-grouped", (OBSERVE, "if (directories.size() > 1) add", "if (directories.size() > 1000) add"), "identity: include directories become one", "identity: one include directory")
 mutant("observation: a look left out", "facts-of-headers-dropped", (OBSERVE, "    result_.source_facts |= fact->facts;\n", ""), "time: __TIME__ in a header", "time: __TIME__ behind -include")
@@ -149,14 +154,17 @@ mutant("observation: outputs", "output-names-tested-by-sources", (OBSERVE, "  re
 
 # --- places ---
 mutant("places", "checkouts-share-absolute-inputs", (PLACE, 'return {Anchor::kRoot, rest.empty() ? "." : std::string(rest)};', "return {Anchor::kAbsolute, std::string(path)};"),
-       "path: checkout: a shadowing header exists there")
+       "path: checkout: a header by an absolute name differs there")
 mutant("places", "loaded-entries-shared-between-places", (ENGINE, "return std::string(key.view()) + bound_place_text(place);", "return std::string(key.view());"),
-       "path: checkout: a header differs there")
+       "path: checkout: a header differs there, after a hit here")
 mutant("places", "bound-place-ignored", (COMPILE, "if (!result.bound_place.empty() && result.bound_place != place) continue;", ""), "path: leak: __FILE__ of an absolute name", "path: leak: -g")
 mutant("places", "only-paths-in-objects-bind", (OUT, "if (holds_place(out, place_) || holds_place(err, place_)) bound_ = true;", ""), "path: leak: the path in a diagnostic")
 mutant("places", "hidden-uses-of-the-path-ignored", (COMPILE, "return macros.may_see_path();", "return false;"), "path: leak: only the path's length", "path: leak: a hash of the path")
-mutant("places", "opaque-outputs-searched", ((OUT, "if (invocation_.leaks_cwd || invocation_.opaque_outputs) bound_ = true;", "if (invocation_.leaks_cwd) bound_ = true;"),
+mutant("places", "opaque-outputs-searched", ((OUT, "if (invocation_.leaks_cwd || invocation_.opaque_outputs) bound_ = true;", ""),
                                             (OUT, "if (output.kind == OutputKind::kObject && !outputs_are_searchable(data)) bound_ = true;", "")), "path: leak: -g with zlib sections", "path: leak: -flto with -g")
+mutant("places", "leaks-of-the-directory-ignored", (OUT, "if (invocation_.leaks_cwd || invocation_.opaque_outputs)", "if (invocation_.opaque_outputs)"),
+       "path: leak: coverage", "path: leak: clang's unique", "path: leak: clang's IR", "path: leak: clang's profile names", "side file: coverage: another working", "side file: -fprofile-generate: another working",
+       "path: leak: clang's coverage")
 mutant("places", "sibling-taken-for-the-root", ("src/base/fs.cc", "return path.starts_with(directory) && (path.size() == directory.size() || path[directory.size()] == '/');", "return path.starts_with(directory);"),
        "path: a sibling of the root whose name begins like it")
 mutant("places", "view-of-files-ignored", ("src/launcher/view.h", 'snprintf(out, size, "%u.%u:%llu:%llu:%llu:%llx", root.dev_major, root.dev_minor,',
@@ -166,7 +174,7 @@ mutant("places", "view-of-files-ignored", ("src/launcher/view.h", 'snprintf(out,
 
 # --- what is served ---
 mutant("serving", "colour-ignored", (COMPILE, "if (!result.bound_colour.empty() && result.bound_colour != colours) continue;", ""), "option: -Wall -fdiagnostics-color=never", "option: -Wall -fdiagnostics-color=always → -Wall")
-mutant("serving", "bound-names-ignored", (COMPILE, "if (!result.bound_names.empty() && result.bound_names != names) continue;", ""), "side file: .d with a backslash in a name, another output")
+mutant("serving", "bound-names-ignored", (COMPILE, "if (!result.bound_names.empty() && result.bound_names != names) continue;", ""), "side file: .d with a backslash at a name's end")
 mutant("serving", "messages-of-the-newest-entry", (COMPILE, "if (std::optional<Answer> answer = serve(*entry)) return answer;",
                                                   "if (serve(*entry)) {\n      const CompileResult& newest = entries->front()->result;\n"
                                                   "      return Answer{frame::Type::kDone, encode_done(0, newest.stdout_text, newest.stderr_text)};\n    }"), "control: back to a header whose warning was away")
@@ -204,12 +212,13 @@ mutant("tables", "targets-in-the-order-given", ("src/compiler/outputs.cc", "  if
        "side file: .d: -MQ before -MT, another -MQ", caught=EXPECTED)
 mutant("time", "time-on-the-command-line", (COMPILE, "for (const KeyArg& arg : invocation_->key_args) facts |= scan_source_facts(arg.value);\n  if (redefines", "if (redefines"), "time: __TIME__ given by -D")
 mutant("time", "time-pasted", (COMPILE, "if (may_paste_time_macro(facts)) return Bypass::kTimeMacro;", ""), "time: __TIME__ pasted")
-mutant("time", "time-spliced", (FACTS, "if (!has_split_identifier(text)) return scan_spliced(text);", "return scan_spliced(text);"), "time: __TIME__ split by")
+mutant("time", "time-spliced", (FACTS, "if (!has_split_identifier(text)) return scan_spliced(text);", "return scan_spliced(text);"), "path: leak: only the length, spliced __builtin_FILE")
 mutant("time", "epoch-for-every-family", (COMPILE, 'const bool fixed = invocation_->family == Family::kGcc && find_env', "const bool fixed = find_env"), "time: SOURCE_DATE_EPOCH that this clang ignores")
 
 # --- the tracer ---
-mutant("tracer", "access-not-watched", (TRACER, "    {SYS_access, Action::kStatPath, 0},\n", ""), "toolchain: -B directory: as appears")
-mutant("tracer", "stat-not-watched", (TRACER, "    {SYS_newfstatat, Action::kStatAt, 3},\n#else", "#else"), "toolchain: driver: a wrapper script tests for a file")
+mutant("tracer", "access-not-watched", (TRACER, "    {SYS_access, Action::kStatPath, 0},\n", ""), "toolchain: -B directory: as asks by access")
+mutant("tracer", "stat-not-watched", (TRACER, "      return observe_path(nofollow ? Op::kLstat : Op::kStat, call, call.fd(0), call.arg(1));",
+                                       "      if (nofollow) observe_path(Op::kLstat, call, call.fd(0), call.arg(1));\n      return;"), "toolchain: driver: a wrapper script tests for a file")
 mutant("tracer", "readlink-not-watched", ((TRACER, "    {SYS_readlink, Action::kReadlink, 0},\n", ""), (TRACER, "    {SYS_readlinkat, Action::kReadlinkAt, 0},\n", "")),
        "path: a link on the way to a system header moves", "toolchain: -B directory: as asks where a link leads")
 mutant("tracer", "links-followed-by-lstat", (TRACER, "bool nofollow = row->flag_arg && (call.arg(row->flag_arg) & AT_SYMLINK_NOFOLLOW);", "bool nofollow = false;"),
@@ -221,5 +230,4 @@ mutant("tracer", "foreign-calls-allowed", (TRACER, "    case Action::kForeign:\n
 mutant("tracer", "network-allowed", (TRACER, "      flags_ |= frame::kNetwork;\n", ""), "toolchain: -B directory: as asks a server")
 mutant("tracer", "left-behind-processes-allowed", ("src/launcher/run.cc", "if (leave_to_guardian(child.listener)) flags |= frame::kForeign;", "leave_to_guardian(child.listener);"),
        "toolchain: -B directory: as leaves a process behind", caught=EXPECTED)
-mutant("tracer", "one-event-per-path", (TRACER, "static_cast<uint64_t>(op) * 0x9e3779b97f4a7c15ull", "0x9e3779b97f4a7c15ull"), "toolchain: -B directory: as tests for a link",
-       "path: a system header becomes a link", "output: a header as output, edited")
+mutant("tracer", "one-event-per-path", (TRACER, "static_cast<uint64_t>(op) * 0x9e", "static_cast<uint64_t>(op == Op::kWrite || op == Op::kRemove ? op : Op::kStat) * 0x9e"), "toolchain: -B directory: as tests for a link")

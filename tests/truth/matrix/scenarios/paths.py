@@ -38,6 +38,10 @@ cross("checkout: __FILE__ of a relative name", {"a.c": FILE}, expect=HIT)
 cross("checkout: preprocessed, relative", {"a.i": '# 1 "a.c"\nint x;\n'}, "CC -c a.i -o a.o")
 cross("checkout: assembler", {"a.S": ".globl f\nf: ret\n"}, "CC -c a.S -o a.o")
 cross("checkout: a header differs there", A, change=(TWO, write("@X@/a.h", "#define K 4\n")), expect=MISS, explain=("a.h", "known command", "first compile"))
+cross("checkout: a header differs there, after a hit here", A, change=(TWO, write("@X@/a.h", "#define K 4\n")), via=wait(0), expect=MISS,
+      explain=("a.h", "known command", "first compile"))
+cross("checkout: a header by an absolute name differs there", REL, ABS, sub="/build", change=(TWO, write("@X@/src/a.h", "#define K 4\n")), expect=MISS,
+      explain=("a.h", "known command", "first compile"))
 cross("checkout: the source differs there", A, change=(TWO, write("@X@/a.c", "int g;\n")), expect=MISS, explain=("a.c", "known command", "first compile"))
 cross("checkout: a probed header exists there", {"a.c": '#if __has_include("o.h")\nint x = 1;\n#endif\n'}, change=(TWO, write("@X@/o.h", "")), expect=MISS, explain=("o.h", "known command", "first compile"))
 cross("checkout: a shadowing header exists there", REL, "CC -I@W@/build -I@W@/inc -c @W@/src/a.c -o a.o", change=(TWO, write("@X@/build/b.h", "#undef K\n#define K 5\n")), expect=MISS,
@@ -77,6 +81,7 @@ cross("leak: only the length, __BASE_FILE__", {"a.c": "int n = sizeof(__BASE_FIL
 cross("leak: only the length, __builtin_FILE", {"a.c": "int n(void) { return __builtin_strlen(__builtin_FILE()); }\n"}, "CC -O1 -c @W@/a.c -o a.o", to="@L@", **leak)
 cross("leak: only the length, pasted macro name", {"a.c": "#define P(a, b) a##b\nint n = sizeof(P(__FI, LE__));\n"}, "CC -c @W@/a.c -o a.o", to="@L@", **leak)
 cross("leak: only the length, spliced macro name", {"a.c": "int n = sizeof(__FI\\\nLE__);\n"}, "CC -c @W@/a.c -o a.o", to="@L@", **leak)
+cross("leak: only the length, spliced __builtin_FILE", {"a.c": "int n(void) { return __builtin_strlen(__builtin_FI\\\nLE()); }\n"}, "CC -O1 -c @W@/a.c -o a.o", to="@L@", **leak)
 cross("leak: only the length, -D", {"a.c": "int n = sizeof(X);\n"}, "CC -DX=__FILE__ -c @W@/a.c -o a.o", to="@L@", **leak)
 cross("leak: only the length, -D in a response file", {"a.c": "int n = sizeof(X);\n", "f": "-DX=__FILE__"}, "CC @f -c @W@/a.c -o a.o", to="@L@", **leak)
 cross("leak: only the length, -D pasted", {"a.c": "#define P(a, b) a##b\n#define Q(a, b) P(a, b)\nint n = sizeof(Q(X, LE__));\n"}, "CC -DX=__FI -c @W@/a.c -o a.o", to="@L@", **leak)

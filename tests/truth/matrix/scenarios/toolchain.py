@@ -118,3 +118,9 @@ s.connect("@W@/server")
 os.execv("/usr/bin/as", ["as", "--defsym", "X=" + s.recv(9).decode(), *sys.argv[1:]])
 """
 as_script("as asks a server", "", {"t/as": ASK, "answer": "1"}, write("answer", "2"), setup=serve("server", "answer"), expect=COMPILE, populate="any")
+as_script("as reads its limits", "X=$(sed -n 's/^Max open files *\\([0-9]*\\) .*/\\1/p' /proc/self/limits)", wrap_b="sh -c 'ulimit -n 64; exec \"$@\"' sh", expect=COMPILE, populate="any")
+ACCESS = """#!/usr/bin/python3 -SE
+import os, sys
+os.execv("/usr/bin/as", ["as", "--defsym", "X=%d" % os.access("@W@/flag", os.F_OK), *sys.argv[1:]])
+"""
+as_script("as asks by access", "", {"t/as": ACCESS}, write("flag", ""))
