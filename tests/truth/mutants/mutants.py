@@ -146,7 +146,7 @@ mutant("observation: races", "inputs-not-compared-with-the-look", (OBSERVE, "if 
 mutant("observation: races", "absent-paths-not-looked-at-again", ((OBSERVE, "if (is_follow(look.op) && look.state == State::kAbsent) return refuse(Bypass::kInputChanged, path);", ""),
                                                                    (OBSERVE, "if (look.state != State::kFile || !(seen == stamp)) return", "if (look.state == State::kFile && !(seen == stamp)) return")),
        "race: a header appears during the compile")
-mutant("observation: outputs", "overwritten-inputs-allowed", (OBSERVE, "if (seen.read_before_write && (declared || seen.first_look->state == State::kFile)) {", "if (seen.read_before_write && !declared) {"),
+mutant("observation: outputs", "overwritten-inputs-allowed", (OBSERVE, "if (seen.read_before_write && (declared || seen.first_look->state == State::kFile)) {", "if (seen.read_before_write && !declared && seen.first_look->state == State::kFile) {"),
        "output: a header as output, edited")
 mutant("observation: outputs", "undeclared-outputs-allowed", (OBSERVE, "if (lstat(full.c_str(), &now) == 0 && !S_ISDIR(now.st_mode)) return refuse(Bypass::kOutputMissing, path);", ""),
        "toolchain: -B directory: as leaves a log")
