@@ -73,10 +73,4 @@ Result<std::string> find_interpreter(const std::string& path) {
   return interpreter;
 }
 
-bool is_elf(const std::string& path) {
-  char magic[SELFMAG] = {};
-  Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  return fd && pread(fd.get(), magic, sizeof magic, 0) == SELFMAG && memcmp(magic, ELFMAG, SELFMAG) == 0;
-}
-
 }  // namespace hpcc

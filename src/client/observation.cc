@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "client/elf.h"
 #include "client/place.h"
+#include "compiler/parse.h"
 #include "compiler/source_facts.h"
 
 namespace hpcc {
@@ -90,6 +91,14 @@ void add_event(Seen& seen, const Event& event) {
   }
 }
 
+// Compilers and assemblers look at their output before they write it, and do the same whatever they see.
+bool is_compile_tool(const std::string& program) {
+  const std::string_view name = basename_of(program);
+  const bool known = is_compiler_name(name) || name == "cc1" || name == "cc1plus" || name == "as" ||
+                     name.ends_with("-as") || name == "objcopy" || name.ends_with("-objcopy");
+  return known && is_elf_file(program);
+}
+
 class Observer {
  public:
   Observer(const std::vector<std::string>& outputs, const Place& place, int64_t start_ns, Files& files)
@@ -108,6 +117,7 @@ class Observer {
     return false;
   }
   const std::string* as_output(const std::string& path) const;
+  bool asks_for_output(const Event& event, const Seen& seen) const;
   bool classify(const std::string& path, const Seen& seen);
   bool written_path(const std::string& path, const std::string& full, const Seen& seen);
   bool present_file(const std::string& path, const std::string& full, const Event& look, const struct stat& now);
@@ -125,6 +135,7 @@ class Observer {
   Files& files_;
   std::set<std::string> outputs_;
   std::set<std::string> looked_outputs_;  // base names of outputs looked at before they were written
+  std::unordered_map<uint32_t, std::string> programs_;  // what each process runs
   Observed result_;
   struct Identity {
     uint64_t dev, ino;
@@ -145,6 +156,13 @@ const std::string* Observer::as_output(const std::string& path) const {
   return nullptr;
 }
 
+// A script may be asking whether the output is there already, and what it sees is no input.
+bool Observer::asks_for_output(const Event& event, const Seen& seen) const {
+  if (event.op == Op::kWrite || event.op == Op::kRemove || seen.written || seen.removed) return false;
+  auto program = programs_.find(event.pid);
+  return program == programs_.end() || !is_compile_tool(program->second);
+}
+
 Observed Observer::run(const std::vector<Event>& events) {
   std::unordered_map<std::string_view, Seen> paths;
   paths.reserve(events.size());
@@ -157,9 +175,15 @@ Observed Observer::run(const std::vector<Event>& events) {
     }
     if (kind == Volatile::kIgnore) continue;
     std::string_view name = event.path;
-    if (const std::string* output = as_output(event.path)) name = *output;
+    const std::string* output = as_output(event.path);
+    if (output) name = *output;
     auto [at, fresh] = paths.try_emplace(name);
     if (fresh) order.push_back(name);
+    if (output && asks_for_output(event, at->second)) {
+      refuse(Bypass::kInputChanged, event.path);
+      return std::move(result_);
+    }
+    if (event.op == Op::kExec && event.state == State::kFile) programs_[event.pid] = join_path(place_.cwd, event.path);
     add_event(at->second, event);
   }
   for (std::string_view path : order) {
@@ -326,7 +350,7 @@ void Observer::refuse_named_outputs() {
     if (looked_outputs_.empty()) return;
     if (!is_file(key.second) || key.first.anchor == Anchor::kAbsolute) continue;
     const std::string path = resolve_path(key.first, place_);
-    if (is_elf(path)) continue;  // a compiler that lies in the project names everything
+    if (is_elf_file(path)) continue;  // a compiler that lies in the project names everything
     Result<std::string> text = read_file(path, limits::kManifestBytes);
     if (!text.ok()) continue;
     tests_files |= text->find("__has_include") != std::string::npos || text->find("__has_embed") != std::string::npos;

@@ -300,17 +300,19 @@ void Tracer::record(Op op, pid_t pid, int dirfd, const char* path) {
     if (full.bad) flags_ |= frame::kForeign;
     return;
   }
-  if (seen(fnv1a(full.text, full.size, static_cast<uint64_t>(op) * 0x9e3779b97f4a7c15ull))) return;
+  const uint64_t who = op == Op::kExec ? static_cast<uint64_t>(pid) << 8 : 0;  // every process tells what it runs
+  if (seen(fnv1a(full.text, full.size, (who | static_cast<uint64_t>(op)) * 0x9e3779b97f4a7c15ull))) return;
   struct stat info;
   memset(&info, 0, sizeof info);
   const bool follow = op != Op::kLstat && op != Op::kReadlink && op != Op::kRemove;
   int rc = follow ? stat(full.c_str(), &info) : lstat(full.c_str(), &info);
   State state = rc == 0 ? state_of(info) : (errno == ENOENT || errno == ENOTDIR) ? State::kAbsent : State::kError;
-  if (used_ + 44 + full.size > kBufferBytes) flush();
+  if (used_ + 48 + full.size > kBufferBytes) flush();
   frame::Writer out{buffer_, kBufferBytes, used_};
   out.u8(static_cast<uint8_t>(op));
   out.u8(static_cast<uint8_t>(state));
   out.u16(static_cast<uint16_t>(full.size));
+  out.u32(static_cast<uint32_t>(pid));
   out.u64(info.st_dev);
   out.u64(info.st_ino);
   out.u64(static_cast<uint64_t>(info.st_size));

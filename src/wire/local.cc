@@ -87,6 +87,7 @@ Status decode_events(std::string_view payload, std::vector<Event>* out) {
     Event event;
     uint8_t op = in.u8(), state = in.u8();
     uint16_t size = in.u16();
+    event.pid = in.u32();
     event.dev = in.u64();
     event.ino = in.u64();
     event.size = in.u64();

@@ -29,6 +29,7 @@ Result<Request> decode_request(std::string_view payload);
 struct Event {
   frame::Op op = frame::Op::kRead;
   frame::State state = frame::State::kAbsent;
+  uint32_t pid = 0;
   uint64_t dev = 0, ino = 0, size = 0;
   int64_t mtime_ns = 0, ctime_ns = 0;
   std::string path;
