@@ -150,6 +150,10 @@ mutant("observation: outputs", "overwritten-inputs-allowed", (OBSERVE, "if (seen
        "output: a header as output, edited")
 mutant("observation: outputs", "undeclared-outputs-allowed", (OBSERVE, "if (lstat(full.c_str(), &now) == 0 && !S_ISDIR(now.st_mode)) return refuse(Bypass::kOutputMissing, path);", ""),
        "toolchain: -B directory: as leaves a log")
+mutant("observation: outputs", "output-asked-for-by-scripts", (OBSERVE, "if (output && asks_for_output(event, at->second)) {", "if (output && event.pid == 0 && asks_for_output(event, at->second)) {"),
+       "toolchain: -B directory: as asks for the output")
+mutant("observation: outputs", "output-asked-for-by-programs", (OBSERVE, "return known && is_elf_file(program);", "return is_elf_file(program);"),
+       "toolchain: -B directory: as asks a program for the output")
 mutant("observation: outputs", "output-names-tested-by-sources", (OBSERVE, "  refuse_named_outputs();\n  for", "  for"), "absent: __has_include of the output")
 
 # --- places ---
@@ -187,7 +191,7 @@ mutant("serving", "dep-file-keeps-the-first-checkout", (OUT, "if (place.root != 
 mutant("serving", "dep-file-wrapped-elsewhere", ("src/compiler/depfile.cc", "kGccColumns = 72;", "kGccColumns = 7200;"),
        "side file: .d: a longer target, other wrapping", "side file: .d with wrapped lines")
 mutant("serving", "umask-ignored", (OUT, "(stored.executable ? 0777 : 0666) & ~umask", "(stored.executable ? 0777 : 0644) & ~0022u"), "output: umask 077", "output: umask 002")
-mutant("serving", "assembly-never-written-in-place", (OUT, "  return invocation.family == Family::kGcc &&\n", "  return invocation.family != Family::kGcc &&\n"), "output: assembly over a file with mode 600")
+mutant("serving", "assembly-never-written-in-place", (OUT, "if (invocation.family == Family::kGcc) return to_assembly;", "if (invocation.family == Family::kGcc) return false;"), "output: assembly over a file with mode 600")
 
 # --- parsing, tables ---
 mutant("tables", "env-row-cpath", (ENV, '    {"CPATH", Use::kPaths, "include path"},\n', ""), "environment: CPATH changes")
@@ -230,4 +234,4 @@ mutant("tracer", "foreign-calls-allowed", (TRACER, "    case Action::kForeign:\n
 mutant("tracer", "network-allowed", (TRACER, "      flags_ |= frame::kNetwork;\n", ""), "toolchain: -B directory: as asks a server")
 mutant("tracer", "left-behind-processes-allowed", ("src/launcher/run.cc", "if (leave_to_guardian(child.listener)) flags |= frame::kForeign;", "leave_to_guardian(child.listener);"),
        "toolchain: -B directory: as leaves a process behind", caught=EXPECTED)
-mutant("tracer", "one-event-per-path", (TRACER, "static_cast<uint64_t>(op) * 0x9e", "static_cast<uint64_t>(op == Op::kWrite || op == Op::kRemove ? op : Op::kStat) * 0x9e"), "toolchain: -B directory: as tests for a link")
+mutant("tracer", "one-event-per-path", (TRACER, "(who | static_cast<uint64_t>(op)) *", "(who | static_cast<uint64_t>(op == Op::kStat || op == Op::kRead || op == Op::kLstat ? Op::kStat : op)) *"), "toolchain: -B directory: as tests for a link")

@@ -124,3 +124,6 @@ import os, sys
 os.execv("/usr/bin/as", ["as", "--defsym", "X=%d" % os.access("@W@/flag", os.F_OK), *sys.argv[1:]])
 """
 as_script("as asks by access", "", {"t/as": ACCESS}, write("flag", ""))
+as_script("as asks for the output", "if test -e a.o; then X=1; else X=2; fi", keep=True, expect=COMPILE, populate="any")
+as_script("as asks for the output by its whole name", "if test -e @W@/a.o; then X=1; else X=2; fi", keep=True, expect=COMPILE, populate="any")
+as_script("as asks a program for the output", "X=$(ls a.o 2>/dev/null | wc -l)", keep=True, expect=COMPILE, populate="any")
