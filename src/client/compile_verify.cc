@@ -145,9 +145,8 @@ Answer Compile::quarantine(const std::vector<std::string>& found, const Observed
 std::string Compile::quarantine_report(const std::vector<std::string>& found, const Observed& observed) const {
   std::string text = "The stored result of this compile differs from what the compiler gives now.\n\ncommand  ";
   for (const std::string& word : request_.argv) text += quoted(word) + " ";
-  text += "\ndirectory " + request_.cwd + "\nkey      " + key_.hex() + "\nstored   at " +
-          std::to_string(verified_->result.created_s) + " (Unix seconds), compiled again at " +
-          std::to_string(realtime_ns() / 1000000000) + "\n\n";
+  text += "\ndirectory " + request_.cwd + "\nkey      " + key_.hex() + "\nfound    at " +
+          std::to_string(realtime_ns() / 1000000000) + " (Unix seconds)\n\n";
   for (const std::string& difference : found) text += "differs  " + difference + "\n";
   // What only one of the two runs looked at is where the difference may come from.
   Result<std::vector<Entry>> entries = engine_.store().find(key_);

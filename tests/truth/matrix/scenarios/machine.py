@@ -45,4 +45,4 @@ S("an assembler that reads /proc/uptime", {"a.s": ".long X\n", "b/as": AS_UP}, "
   nondet=("*.o",))
 CPUINFO = "processor\t: 0\nvendor_id\t: Other\nmodel name\t: Another processor\nflags\t\t: fpu\n\n"
 S("-march=native on another processor", {"a.c": "int f(int n) { return n; }\n", "cpuinfo": CPUINFO}, "CC -march=native -c a.c -o a.o",
-  wrap_b=NS.format(src="@W@/cpuinfo", dst="/proc/cpuinfo"), expect=MISS, needs=need_unshare, toothless=True, explain=("cpu",))
+  wrap_b=NS.format(src="@W@/cpuinfo", dst="/proc/cpuinfo"), expect=MISS, needs=need_unshare, lost="a probe or an identity that turned out not to matter", explain=("cpu",))
