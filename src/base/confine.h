@@ -49,7 +49,8 @@ class PreparedConfinement {
 };
 
 // From now on only these system calls and those any process needs (memory, clocks, exit, read, write, close, poll); any
-// other ends the process. Ours have no way back: threads started later inherit it.
-Status restrict_syscalls(std::span<const int> allowed);
+// other ends the process. SYS_clone allows threads only. Ours have no way back: threads started later inherit it.
+// `refused` fail with EACCES instead: what a library tries and can do without.
+Status restrict_syscalls(std::span<const int> allowed, std::span<const int> refused = {});
 
 }  // namespace hpcc

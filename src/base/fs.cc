@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/limits.h"
+
 namespace hpcc {
 namespace {
 
@@ -156,6 +158,12 @@ std::string lexically_normal(std::string_view path) {
     out += part;
   }
   return out.empty() ? "." : out;
+}
+
+bool is_plain_relative(std::string_view path) {
+  if (path.empty() || path.size() >= limits::kPathBytes || path.find('\0') != std::string_view::npos) return false;
+  if (path[0] == '/' || path == "." || path == ".." || path.starts_with("../")) return false;
+  return lexically_normal(path) == path;
 }
 
 bool is_under(std::string_view path, std::string_view directory) {

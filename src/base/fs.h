@@ -31,6 +31,8 @@ std::string_view directory_of(std::string_view path);  // "a/b" → "a", "b" →
 std::string_view basename_of(std::string_view path);
 // Collapses "//", "/./" and "x/..", as text: wrong across symbolic links, so only for finding common roots.
 std::string lexically_normal(std::string_view path);
+// A relative path that cannot leave the directory it is taken from: no "", ".", ".." components, no NUL, not too long.
+bool is_plain_relative(std::string_view path);
 // True when path == directory or lies below it; both absolute.
 bool is_under(std::string_view path, std::string_view directory);
 

@@ -58,7 +58,12 @@ inline constexpr uint32_t kActionTimeoutMs = 600'000;     // longer ones are ref
 inline constexpr size_t kProbesBytes = 8u << 20;         // encoded failed probes of one compile
 inline constexpr size_t kProbeNames = 1u << 17;          // directories, groups, names of a group: each
 inline constexpr size_t kProbePaths = 4u << 20;          // names × directories, all groups together
-
+inline constexpr size_t kGuestInputs = 1u << 16;         // inputs of one compile in a guest
+inline constexpr size_t kGuestOutputs = 240;             // outputs of one compile in a guest
+inline constexpr size_t kGuestCompiles = 64;             // at once in one guest; as many more may be ending
+inline constexpr size_t kGuestCompileBytes = 32u << 20;  // one encoded compile request
+inline constexpr size_t kGuestChunkBytes = 256u << 10;   // one part of a blob or output on the stream
+inline constexpr size_t kGuestMessageBytes = 64u << 10;  // one message text of an agent
 inline constexpr uint64_t kDefaultCacheBytes = uint64_t{10} << 30;
 
 }  // namespace hpcc::limits

@@ -31,8 +31,8 @@ struct GuestInput {
 struct GuestLimits {
   uint32_t wall_ms = 120'000;
   uint32_t processes = 256;
-  uint64_t memory_bytes = uint64_t{1} << 30;  // all processes together where the guest has cgroups, else each
-  uint64_t disk_bytes = uint64_t{1} << 30;    // everything the compile writes
+  uint64_t memory_bytes = uint64_t{1} << 30;    // all processes together where the guest has cgroups, else each
+  uint64_t disk_bytes = uint64_t{1} << 30;      // everything the compile writes
   uint64_t output_bytes = uint64_t{256} << 20;  // all outputs together
   uint32_t stdio_bytes = 4u << 20;              // stdout and stderr, each; the compile is ended beyond it
 };
@@ -57,8 +57,8 @@ struct GuestOutput {
 
 enum class GuestEnd {
   kExited,
-  kSignalled,      // by a signal of its own
-  kTimeLimit,      // these were ended by the agent
+  kSignalled,  // by a signal of its own
+  kTimeLimit,  // these were ended by the agent
   kMemoryLimit,
   kOutputLimit,    // stdio or outputs
   kRefusedOutput,  // an output is no regular file
@@ -66,17 +66,18 @@ enum class GuestEnd {
 
 struct GuestResult {
   GuestEnd end = GuestEnd::kExited;
-  int exit_code = 0;  // 128 + signal unless kExited
+  int exit_code = 0;                 // 128 + signal unless kExited
   std::vector<GuestOutput> outputs;  // those of the asked-for that are there, in that order; none after an end by limit
   std::string stdout_bytes, stderr_bytes;
+  std::string message;  // said by the guest about an end that was not the compile's own; printable
   Probes probes;
-  bool observed = true;  // false: the probes may miss some, because the compile escaped the observer
+  bool observed = true;       // false: the probes may miss some, because the compile escaped the observer
   uint64_t peak_rss_kib = 0;  // said by the guest, as are the next two
   uint64_t cpu_ms = 0;
   uint64_t wall_ms = 0;
 };
 
-// Where the worker's blobs are. open() gives a readable file with exactly the blob's bytes; the proxy checks that.
+// Where the worker's blobs are. open() gives a readable file with exactly the blob's bytes; the proxy hashes them.
 class BlobSource {
  public:
   virtual ~BlobSource() = default;
@@ -89,9 +90,11 @@ struct Cancel {
 };
 
 struct GuestOptions {
-  // What to execute as the proxy: the worker itself and --role=guest. It must call run_guest_proxy().
+  // What to execute as the proxy, argv[0] being the file: the worker itself and --role=guest. It must call
+  // run_guest_proxy().
   std::vector<std::string> proxy_argv = {"/proc/self/exe", "--role=guest"};
   uint64_t blob_cache_bytes = uint64_t{256} << 20;  // what the agent keeps, so that only deltas travel
+  uint32_t grace_ms = 30'000;                       // how long the guest may take beyond a compile's own limit of time
 };
 
 class GuestSession {

@@ -210,7 +210,7 @@ bool leave_to_guardian(int listener) {
   for (int fd = 0; fd < 1024; ++fd) {
     if (fd != listener) close(fd);
   }
-  Tracer silent(-1);
+  Tracer silent(EventSink{});
   for (users.events = POLLIN; poll(&users, 1, -1) >= 0 && !(users.revents & POLLHUP);) {
     if (!silent.handle(listener)) break;
   }
@@ -252,6 +252,10 @@ Reported report(int engine, Tracer& tracer, const Child& child, const Plan& plan
   return Reported::kRefused;
 }
 
+bool send_events(void* engine, const char* events, size_t size) {
+  return send_frame(*static_cast<int*>(engine), frame::Type::kEvents, events, size);
+}
+
 }  // namespace
 
 int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, const Places* daemon) {
@@ -268,7 +272,9 @@ int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, con
     return 126;
   }
   lend(engine, child);
-  Tracer tracer((plan.flags & frame::kTrace) && child.traced ? engine : -1);
+  EventSink sink;
+  if ((plan.flags & frame::kTrace) && child.traced) sink = EventSink{send_events, &engine};
+  Tracer tracer(sink);
   Buffer out(kCaptureLimit), err(kCaptureLimit);
   Outputs outputs{child.out.read_end, child.err.read_end, &out, &err};
   int status = child.by_ptrace ? watch_ptrace(child.pid, tracer, outputs) : watch(child, tracer, outputs);

@@ -16,7 +16,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "launcher/engine_link.h"
 #include "launcher/listener.h"
 
 namespace hpcc::launcher {
@@ -224,11 +223,11 @@ struct Tracer::Call {
   int fd(int i) const { return static_cast<int>(args[i]); }
 };
 
-Tracer::Tracer(int engine) : engine_(engine) {
+Tracer::Tracer(EventSink sink, int proc) : sink_(sink), proc_(proc) {
   const size_t bytes = kSeenSlots * sizeof(uint64_t) + kBufferBytes;
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
-    engine_ = -1;
+    sink_.deliver = nullptr;
     memory = nullptr;
   }
   seen_ = static_cast<uint64_t*>(memory);
@@ -250,8 +249,8 @@ bool Tracer::seen(uint64_t hash) {
 }
 
 void Tracer::flush() {
-  if (used_ != 0 && engine_ >= 0 && !send_frame(engine_, frame::Type::kEvents, buffer_, used_)) {
-    engine_ = -1;
+  if (used_ != 0 && recording() && !sink_.deliver(sink_.context, buffer_, used_)) {
+    sink_.deliver = nullptr;
     flags_ |= frame::kUntraced;
   }
   used_ = 0;
@@ -277,7 +276,7 @@ bool Tracer::read_path(pid_t pid, uint64_t address, Path* out) {
 }
 
 void Tracer::record(Op op, pid_t pid, int dirfd, const char* path) {
-  if (engine_ < 0) return;
+  if (!recording()) return;
   Path full;
   bool relative = path[0] != '/';
   if (relative && (dirfd != AT_FDCWD || directory_changed_)) {
@@ -287,7 +286,8 @@ void Tracer::record(Op op, pid_t pid, int dirfd, const char* path) {
     } else {
       snprintf(link, sizeof link, "/proc/%d/fd/%d", pid, dirfd);
     }
-    ssize_t size = readlink(link, base, sizeof base);
+    const size_t skip = proc_ >= 0 ? sizeof "/proc/" - 1 : 0;
+    ssize_t size = readlinkat(proc_, link + skip, base, sizeof base);
     if (size <= 0 || base[0] != '/') {
       if (path[0]) flags_ |= frame::kForeign;  // a place that has no name: cannot be recorded
       return;
@@ -418,7 +418,7 @@ void Tracer::system_call(pid_t pid, uint32_t arch, long number, const uint64_t* 
     return;
   }
   saw_exec_ |= number == SYS_execve;
-  if (engine_ < 0) return;
+  if (!recording()) return;
   uint64_t words[7];
   words[0] = static_cast<uint64_t>(number);
   memcpy(words + 1, args, 6 * sizeof(uint64_t));

@@ -1,6 +1,7 @@
 // The tracer: sees every path a compiler's process tree opens, stats, probes, executes or changes, by a seccomp
 // user-notification listener, or by ptrace where another listener is in the way. It looks at each path itself just
-// before the system call goes on and streams what it saw to the engine as frame::Type::kEvents. x86_64 and aarch64.
+// before the system call goes on and hands on what it saw as events of launcher/frame.h. x86_64 and aarch64. Used by
+// the launcher and by the guest's agent.
 #pragma once
 
 #include <stdint.h>
@@ -20,10 +21,17 @@ bool send_descriptors(int socket, const void* bytes, size_t size, const int* fds
 // In the parent: the child's listener, or -1 and in `byte` what the child sent instead.
 int receive_descriptor(int socket, char* byte);
 
+// Where chunks of events go. False turns recording off; the compile goes on.
+struct EventSink {
+  bool (*deliver)(void* context, const char* events, size_t size) = nullptr;  // nullptr: nothing is recorded
+  void* context = nullptr;
+};
+
 class Tracer {
  public:
-  // `engine` is where events go; -1 (or a peer that fails later) turns recording off, the compile goes on.
-  explicit Tracer(int engine);
+  // `proc` is a directory descriptor of a /proc that shows the traced processes, for where this process's own view has
+  // none; -1: "/proc". Paths are looked at in this process's view of the files, which must be the traced ones'.
+  explicit Tracer(EventSink sink, int proc = -1);
 
   // Handles one notification that poll() announced. False when the listener is of no more use.
   bool handle(int listener);
@@ -38,7 +46,7 @@ class Tracer {
   }  // frame::kForeign, kNetwork, kUntraced
   // A call was caught that cannot be looked at: nothing may be stored.
   void lost_sight() { flags_ |= frame::kForeign; }
-  bool recording() const { return engine_ >= 0; }
+  bool recording() const { return sink_.deliver != nullptr; }
 
  private:
   struct Call;
@@ -48,7 +56,8 @@ class Tracer {
   bool read_path(pid_t pid, uint64_t address, Path* out);
   bool seen(uint64_t hash);
 
-  int engine_;
+  EventSink sink_;
+  int proc_;
   uint32_t flags_ = 0;
   bool saw_exec_ = false;  // the compiler's own execve: without it nothing was traced at all
   bool directory_changed_ = false;
