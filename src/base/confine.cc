@@ -157,6 +157,10 @@ int deny_to_program() {
 
 }  // namespace
 
+std::vector<std::string> program_libraries() {
+  return {"/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache"};
+}
+
 Result<PreparedConfinement> PreparedConfinement::prepare(const Confinement& what, const std::string& program) {
   PreparedConfinement prepared;
   prepared.what_ = what;

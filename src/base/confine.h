@@ -34,6 +34,9 @@ struct Confinement {
   std::vector<std::string> readable, writable;  // files and trees; nothing else can be opened. Absent ones are left out
 };
 
+// What programs that are not linked statically read to start: added to `readable` of those that may be such.
+std::vector<std::string> program_libraries();
+
 // A confinement made ready by the parent, so that a child of fork() needs system calls only.
 class PreparedConfinement {
  public:

@@ -119,6 +119,36 @@ bool is_local_filesystem(const std::string& path) {
   return false;
 }
 
+namespace {
+
+// Below `parent`. A tree deeper than the limit was not made by hpcc; what is left of it is named by the error.
+Status remove_entry(int parent, const char* name, int depth, const std::string& path) {
+  constexpr int kDepth = 400;  // one descriptor each
+  if (unlinkat(parent, name, 0) == 0 || errno == ENOENT) return {};
+  if (errno != EISDIR && errno != EPERM && errno != EACCES) return errno_error("remove " + path);
+  if (depth > kDepth) return Error{Code::kLimit, path + ": directories too deep", 0};
+  Fd directory(openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!directory) return errno_error("remove " + path);
+  fchmod(directory.get(), 0700);
+  const int listed = fcntl(directory.get(), F_DUPFD_CLOEXEC, 0);
+  DIR* dir = listed < 0 ? nullptr : fdopendir(listed);
+  if (!dir) return errno_error("remove " + path);
+  Status done;
+  while (const struct dirent* entry = readdir(dir)) {
+    const std::string_view child = entry->d_name;
+    if (child == "." || child == "..") continue;
+    done = remove_entry(directory.get(), entry->d_name, depth + 1, path);
+    if (!done.ok()) break;
+  }
+  closedir(dir);
+  if (done.ok() && unlinkat(parent, name, AT_REMOVEDIR) != 0 && errno != ENOENT) return errno_error("remove " + path);
+  return done;
+}
+
+}  // namespace
+
+Status remove_tree(const std::string& path) { return remove_entry(AT_FDCWD, path.c_str(), 0, path); }
+
 std::string join_path(std::string_view base, std::string_view path) {
   if (!path.empty() && path[0] == '/') return std::string(path);
   std::string joined(base);

@@ -19,6 +19,9 @@ Status write_fd(int fd, std::string_view data, const std::string& name);
 Status make_directories(const std::string& path, unsigned mode);           // like mkdir -p; existing is fine
 Result<std::vector<std::string>> list_directory(const std::string& path);  // sorted, without . and ..
 
+// Removes a directory with all it holds, read-only directories included. Follows no links; what is absent is fine.
+Status remove_tree(const std::string& path);
+
 // Whether stat results of the file system behind fd are enough to tell that a file did not change: ext2-4, xfs, btrfs,
 // tmpfs. Elsewhere content is read again.
 bool has_trusted_stamps(int fd);

@@ -54,6 +54,12 @@ inline constexpr size_t kTreeFiles = 50000;               // its files, repeats 
 inline constexpr size_t kTreeDepth = 64;
 inline constexpr size_t kActionOutputs = 240;
 inline constexpr uint32_t kActionTimeoutMs = 600'000;     // longer ones are refused
+inline constexpr uint64_t kGuestMemoryBytes = uint64_t{1} << 40;  // a microVM's; bounds arithmetic
+inline constexpr uint32_t kVirtqueueSize = 1024;
+inline constexpr uint32_t kVirtqueueChain = 64;        // descriptors of one buffer
+inline constexpr uint32_t kVsockPacketBytes = 64u << 10;
+inline constexpr uint32_t kVsockBufferBytes = 256u << 10;  // held for the host, per connection
+inline constexpr size_t kVsockConnections = 64;
 
 inline constexpr size_t kProbesBytes = 8u << 20;         // encoded failed probes of one compile
 inline constexpr size_t kProbeNames = 1u << 17;          // directories, groups, names of a group: each

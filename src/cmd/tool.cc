@@ -21,6 +21,8 @@ constexpr Verb kTable[] = {
     {"audit", "audit verify [FILE]", "check an audit log: every signature, the tree, its checkpoint", 4, tool_audit},
     {"doctor", "doctor", "check this machine's setup; debugger settings of this project", 0, tool_doctor},
     {"daemon", "daemon start|stop|status", "the background process", 1, tool_daemon},
+    {"image", "image build|add|list|rm", "toolchain images for remote compiles", 3, tool_image},
+    {"worker", "worker preflight", "what sandbox drivers need of this machine, and what is missing", 1, tool_worker},
     {"-z", "-z", "zero the counters", 0, tool_zero},
     {"-C", "-C", "clear the cache", 0, tool_clear},
     {"-c", "-c", "clean up: down to the size limit, orphans removed", 0, tool_cleanup},

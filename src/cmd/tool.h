@@ -31,6 +31,8 @@ int tool_inspect(const Words& arguments);
 int tool_audit(const Words& arguments);
 int tool_doctor(const Words& arguments);
 int tool_daemon(const Words& arguments);
+int tool_image(const Words& arguments);
+int tool_worker(const Words& arguments);
 int tool_compile(const Words& arguments);
 
 // Prints the audit rows whose output, object, action, source or row digest or row id begins with `wanted`, or whose

@@ -16,6 +16,8 @@
 
 namespace hpcc {
 
+enum class Accelerator { kTcg, kKvm };
+
 struct SandboxSpec {
   Rootfs rootfs;
   std::string kernel;     // qemu: uncompressed ELF vmlinux
@@ -23,6 +25,9 @@ struct SandboxSpec {
   std::string state_dir;  // made by the driver (mode 0700, must not exist), removed when the sandbox ends
   uint32_t memory_mib = 1024;
   uint32_t vcpus = 1;
+  Accelerator accelerator = Accelerator::kTcg;  // qemu: kKvm only where probe_kvm() says that it works
+  // qemu: what to execute for its helper processes. Must call run_vm_role() for --role=vm and --role=vsock.
+  std::string role_program = "/proc/self/exe";
 };
 
 struct SandboxInfo {
