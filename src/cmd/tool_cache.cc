@@ -90,7 +90,8 @@ int tool_inspect(const Words& arguments) {
   if (arguments.size() != 1 || arguments[0] == "--help") {
     puts(
         "usage: hpcc inspect HASH\n\nHASH is the digest of a key (also one in quarantine), manifest, result or blob, "
-        "or of an audit row's\noutput, object, action, source or the row itself, or a prefix of one; or a source's name.");
+        "or of an audit row's\noutput, object, action, source or the row itself, or a prefix of one; or a source's "
+        "name.");
     return arguments.size() == 1 ? 0 : 2;
   }
   std::string ignored;

@@ -1,0 +1,164 @@
+// hpcc-worker: wiring only.
+//   --up DIR --driver qemu|namespace --scheduler HOST:PORT   serves with DIR/worker, DIR/images and DIR/cas
+//   --role=NAME   one of the processes that the worker starts from its own file, each confined
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <thread>
+
+#include "base/fs.h"
+#include "build_id.h"
+#include "guest/guest.h"
+#include "image/image_store.h"
+#include "vm/qemu.h"
+#include "vm/sandbox.h"
+#include "worker/server.h"
+
+namespace hpcc {
+namespace {
+
+constexpr int64_t kBootMs = 60'000;   // under emulation on a busy machine
+constexpr int64_t kProbeMs = 20'000;  // whether KVM boots a kernel
+
+struct Arguments {
+  std::string up, scheduler;
+  std::string listen = "127.0.0.1:0";
+  std::string driver = "namespace";
+  std::string kernel, agent;
+  int slots = 0;
+  int guests = 8;
+  int memory_mib = 2048;
+  int ready_fd = -1;
+};
+
+bool parse_arguments(int argc, char** argv, Arguments* out) {
+  struct Option {
+    const char* name;
+    std::string* text;
+    int* number;
+  };
+  const Option options[] = {{"--up", &out->up, nullptr},
+                            {"--scheduler", &out->scheduler, nullptr},
+                            {"--listen", &out->listen, nullptr},
+                            {"--driver", &out->driver, nullptr},
+                            {"--kernel", &out->kernel, nullptr},
+                            {"--agent", &out->agent, nullptr},
+                            {"--slots", nullptr, &out->slots},
+                            {"--guests", nullptr, &out->guests},
+                            {"--memory-mib", nullptr, &out->memory_mib},
+                            {"--ready-fd", nullptr, &out->ready_fd}};
+  for (int i = 1; i < argc; i += 2) {
+    const auto option = std::find_if(std::begin(options), std::end(options),
+                                     [&](const Option& one) { return strcmp(one.name, argv[i]) == 0; });
+    if (option == std::end(options) || i + 1 == argc) return false;
+    if (option->text != nullptr) *option->text = argv[i + 1];
+    if (option->number != nullptr) *option->number = atoi(argv[i + 1]);
+  }
+  return !out->up.empty() && !out->scheduler.empty() && (out->driver == "qemu" || out->driver == "namespace") &&
+         out->guests > 0 && out->memory_mib > 0 && out->slots >= 0;
+}
+
+std::string directory_of_program() {
+  char path[4096];
+  const ssize_t n = ::readlink("/proc/self/exe", path, sizeof path);
+  return n > 0 ? std::string(directory_of(std::string_view(path, static_cast<size_t>(n)))) : std::string(".");
+}
+
+// What every guest is made of.
+Status find_guest_files(Arguments* arguments, SandboxSpec* spec) {
+  const std::string here = directory_of_program();
+  spec->agent = arguments->agent.empty() ? here + "/hpcc-agent" : arguments->agent;
+  spec->memory_mib = static_cast<uint32_t>(arguments->memory_mib);
+  spec->vcpus = std::max(1u, std::thread::hardware_concurrency());
+  if (arguments->driver == "namespace") return {};
+  spec->kernel = arguments->kernel.empty() ? find_guest_kernel(here) : arguments->kernel;
+  if (spec->kernel.empty()) return Error{Code::kNotFound, "no guest kernel: build it with ./dev guest"};
+  const Status kvm = probe_kvm(spec->kernel, Deadline::after_ms(kProbeMs));
+  spec->accelerator = kvm.ok() ? Accelerator::kKvm : Accelerator::kTcg;
+  arguments->driver = kvm.ok() ? "qemu-kvm" : "qemu-tcg";
+  return {};
+}
+
+// A guest with this image, booted and greeted.
+BootGuest boot_with(const SandboxSpec& common, const std::string& run_dir, bool is_qemu, const ImageStore& images) {
+  return [=, &images](const ImageDigest& image, Deadline deadline) -> Result<Guest> {
+    const Deadline own = Deadline::earlier(deadline, Deadline::after_ms(kBootMs));
+    SandboxSpec spec = common;
+    TRY_ASSIGN(spec.rootfs, images.find(image));
+    spec.state_dir = run_dir + "/vm-" + make_uuid_v7();
+    Guest guest;
+    TRY_ASSIGN(guest.sandbox, is_qemu ? start_qemu(spec, own) : start_namespace(spec, own));
+    TRY_ASSIGN(Fd stream, guest.sandbox->connect(own));
+    TRY_ASSIGN(guest.session, GuestSession::start(std::move(stream), GuestOptions(), own));
+    return guest;
+  };
+}
+
+Status serve(Arguments arguments, const sigset_t& signals) {
+  SandboxSpec guests;
+  TRY(find_guest_files(&arguments, &guests));
+  TRY_ASSIGN(const TlsMaterial tls, read_tls(arguments.up + "/worker"));
+  TRY_ASSIGN(SigningKey key, SigningKey::load(arguments.up + "/worker/receipt.key"));
+  TRY_ASSIGN(const ImageStore images, ImageStore::open(arguments.up + "/images"));
+  TRY(make_directories(arguments.up + "/run", 0700));
+  WorkerOptions options;
+  options.cas_dir = arguments.up + "/cas";
+  options.audit_log = arguments.up + "/audit.tsv";
+  options.listen = arguments.listen;
+  options.scheduler_address = arguments.scheduler;
+  options.driver = arguments.driver;
+  options.build = HPCC_BUILD_ID;
+  options.images = [&images] {
+    std::vector<std::string> names;
+    const auto digests = images.list();
+    if (!digests.ok()) return names;
+    for (const ImageDigest& digest : *digests) names.push_back("sha256:" + digest.hex());
+    return names;
+  };
+  const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
+  options.operations.slots = arguments.slots > 0 ? static_cast<size_t>(arguments.slots) : processors;
+  options.sessions.max_guests = static_cast<size_t>(arguments.guests);
+  TRY_ASSIGN(const std::unique_ptr<WorkerServer> server,
+             WorkerServer::start(options, tls, std::move(key),
+                                 boot_with(guests, arguments.up + "/run", arguments.driver != "namespace", images)));
+  if (arguments.ready_fd >= 0) {
+    TRY(write_fd(arguments.ready_fd, server->address() + "\n", "the ready descriptor"));
+    ::close(arguments.ready_fd);
+  }
+  int signal_number = 0;
+  sigwait(&signals, &signal_number);
+  return {};
+}
+
+}  // namespace
+}  // namespace hpcc
+
+int main(int argc, char** argv) {
+  // The processes that read what guests wrote: each confines itself before it reads the first byte.
+  if (argc >= 2 && strcmp(argv[1], "--role=guest") == 0) return hpcc::run_guest_proxy();
+  if (const int code = hpcc::run_vm_role(argc, argv); code >= 0) return code;
+  hpcc::Arguments arguments;
+  if (!hpcc::parse_arguments(argc, argv, &arguments)) {
+    fprintf(
+        stderr,
+        "usage: hpcc-worker --up DIR --scheduler HOST:PORT [--driver qemu|namespace] [--listen HOST:PORT]\n"
+        "                   [--slots N] [--guests N] [--memory-mib N] [--kernel FILE] [--agent FILE] [--ready-fd N]\n");
+    return 2;
+  }
+  // Before any thread, so that all of them leave these to sigwait().
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int number : {SIGINT, SIGTERM}) sigaddset(&signals, number);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  const hpcc::Status done = hpcc::serve(std::move(arguments), signals);
+  if (done.ok()) return 0;
+  fprintf(stderr, "hpcc-worker: %s\n", done.error().to_string().c_str());
+  return 1;
+}
