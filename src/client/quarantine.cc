@@ -42,21 +42,6 @@ Status write_image(const std::string& dir, const ResultImage& image) {
   return write_new(dir + "/stderr", image.stderr_text);
 }
 
-// Two levels deep is all there is.
-void remove_tree(const std::string& dir) {
-  auto remove_files = [](const std::string& of) {
-    Result<std::vector<std::string>> names = list_directory(of);
-    if (!names.ok()) return;
-    for (const std::string& name : *names) unlink(join_path(of, name).c_str());
-  };
-  for (const char* part : kParts) {
-    remove_files(dir + "/" + part);
-    rmdir((dir + "/" + part).c_str());
-  }
-  remove_files(dir);
-  rmdir(dir.c_str());
-}
-
 bool same_as_kept(const std::string& dir, const ResultImage& image) {
   auto same = [&](const std::string& name, const std::string& text) {
     Result<std::string> kept = read_file(dir + "/" + name, limits::kOutputBytes);
@@ -88,7 +73,7 @@ Status Quarantine::add(const DirectKey& key, const std::string& report, const Re
     return errno == ENOTEMPTY || errno == EEXIST ? Status() : errno_error("rename " + temp);
   };
   Status filled = fill();
-  remove_tree(temp);
+  (void)remove_tree(temp).ok();
   // No room for the evidence: the mark alone still keeps the key from being served.
   if (!filled.ok() && mkdir(path_of(key).c_str(), 0700) == 0) filled = Status();
   forget_oldest();
@@ -124,7 +109,7 @@ std::vector<std::pair<std::string, std::string>> Quarantine::find(std::string_vi
 Status Quarantine::clear() {
   Result<std::vector<std::string>> names = list_directory(dir_);
   if (!names.ok()) return names.error().code == Code::kNotFound ? Status() : Status(names.error());
-  for (const std::string& name : *names) remove_tree(dir_ + "/" + name);
+  for (const std::string& name : *names) (void)remove_tree(dir_ + "/" + name).ok();
   return rmdir(dir_.c_str()) == 0 ? Status() : Status(errno_error("remove " + dir_));
 }
 
@@ -141,11 +126,11 @@ void Quarantine::forget_oldest() {
   for (size_t i = limits::kQuarantinedWhole; i < by_age.size(); ++i) {
     const std::string dir = dir_ + "/" + by_age[i].second;
     if (i >= limits::kQuarantined) {
-      remove_tree(dir);
+      (void)remove_tree(dir).ok();
       continue;
     }
     const struct timespec keep[2] = {{0, UTIME_OMIT}, {by_age[i].first / 1000000000, by_age[i].first % 1000000000}};
-    for (const char* part : kParts) remove_tree(dir + "/" + part);
+    for (const char* part : kParts) (void)remove_tree(dir + "/" + part).ok();
     utimensat(AT_FDCWD, dir.c_str(), keep, 0);  // removing its parts does not make it younger
   }
 }

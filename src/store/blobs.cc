@@ -13,7 +13,8 @@ namespace hpcc::store {
 namespace {
 
 constexpr size_t kCompressFrom = 32 * 1024;  // smaller blobs stay raw: a hit on one costs half as much
-constexpr size_t kWholeBytes = 4u << 20;     // up to here a blob is read in one piece
+constexpr size_t kSampleBytes = 128 * 1024;  // a large file is compressed when its start is worth it
+constexpr size_t kWholeBytes = 4u << 20;     // up to here a blob is handled in one piece
 constexpr size_t kChunkBytes = 64 * 1024;
 
 bool is_worth_it(size_t raw, size_t compressed) { return compressed <= raw - raw / 4; }
@@ -88,6 +89,62 @@ Result<Blobs::Staged> Blobs::stage(const BlobDigest& digest, std::string_view da
   staged.compressed = !compressed.empty();
   staged.record = {digest, data.size(), disk_bytes_of(bytes.size()), 0};
   return staged;
+}
+
+Result<Blobs::Staged> Blobs::stage_from(int fd) {
+  struct stat st;
+  if (::fstat(fd, &st) != 0) return errno_error("cannot stat an output");
+  if (!S_ISREG(st.st_mode)) return Error{Code::kInvalid, "an output is not a regular file"};
+  if (static_cast<uint64_t>(st.st_size) > limits::kOutputBytes) return Error{Code::kLimit, "an output is too large"};
+  const size_t size = static_cast<size_t>(st.st_size);
+  std::string start(std::min(size, size <= kWholeBytes ? kWholeBytes : kSampleBytes), '\0');
+  const ssize_t n = pread_some(fd, start.data(), start.size(), 0);
+  if (n < 0) return errno_error("cannot read an output");
+  if (static_cast<size_t>(n) != start.size()) return Error{Code::kInvalid, "an output shrank while it was read"};
+  if (size <= kWholeBytes) return stage(BlobDigest::of(start), start);
+
+  TRY_ASSIGN(const std::string sample, zstd_.compress(start));
+  TRY_ASSIGN(auto temporary, create_temporary(dir_));
+  Staged staged(temporary.second);
+  staged.compressed = is_worth_it(start.size(), sample.size());
+  TRY(write_stream(fd, temporary.first.get(), staged.compressed, staged.record));
+  if (staged.record.size_bytes != size) return Error{Code::kInvalid, "an output changed while it was read"};
+  if (::fstat(temporary.first.get(), &st) != 0) return errno_error("cannot stat a blob");
+  staged.record.disk_bytes = disk_bytes_of(static_cast<uint64_t>(st.st_size));
+  return staged;
+}
+
+Status Blobs::write_stream(int from, int to, bool compress, BlobRecord& record) {
+  ZstdCompressor context = zstd_.compressor();
+  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, 1);
+  std::string in(kChunkBytes, '\0'), out(ZSTD_CStreamOutSize(), '\0');
+  Sha256 hash;
+  uint64_t offset = 0;
+  bool ended = false;
+  while (!ended) {
+    const ssize_t n = pread_some(from, in.data(), in.size(), offset);
+    if (n < 0) return errno_error("cannot read an output");
+    ended = static_cast<size_t>(n) < in.size();
+    offset += static_cast<uint64_t>(n);
+    hash.update(in.data(), static_cast<size_t>(n));
+    if (offset > limits::kOutputBytes) return Error{Code::kLimit, "an output is too large"};
+    if (!compress) {
+      TRY(write_all(to, {in.data(), static_cast<size_t>(n)}));
+      continue;
+    }
+    ZSTD_inBuffer source = {in.data(), static_cast<size_t>(n), 0};
+    for (bool more = true; more;) {
+      ZSTD_outBuffer sink = {out.data(), out.size(), 0};
+      const size_t left = ZSTD_compressStream2(context.get(), &sink, &source, ended ? ZSTD_e_end : ZSTD_e_continue);
+      if (ZSTD_isError(left)) return Error{Code::kIo, std::string("zstd: ") + ZSTD_getErrorName(left)};
+      TRY(write_all(to, {out.data(), sink.pos}));
+      more = ended ? left != 0 : source.pos < source.size;
+    }
+  }
+  zstd_.give_back(std::move(context));
+  hash.finish(record.digest.bytes.data());
+  record.size_bytes = offset;
+  return {};
 }
 
 Status Blobs::place(Staged& staged) {

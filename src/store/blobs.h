@@ -31,6 +31,8 @@ class Blobs {
     std::string temporary_;
   };
   Result<Staged> stage(const BlobDigest& digest, std::string_view data);
+  // From an open regular file of any size up to the limit; digest and size are found on the way.
+  Result<Staged> stage_from(int fd);
   Status place(Staged& staged);
 
   // kNotFound, or kCorrupt when the content is not what the name says.
@@ -59,6 +61,7 @@ class Blobs {
   Status stream(const BlobDigest& digest, const Opened& from, Sink& sink);
   Status stream_raw(const Opened& from, Sink& sink);
   Status stream_compressed(const Opened& from, Sink& sink);
+  Status write_stream(int from, int to, bool compress, BlobRecord& record);
 
   const std::string dir_;
   Zstd& zstd_;

@@ -18,4 +18,5 @@ race("a header's directory is exchanged during the compile", {"a.c": '#include "
 race("a header appears during the compile", {"a.c": '#if __has_include("d/a.h")\nint x = 1;\n#else\nint x = 2;\n#endif\n', "e/a.h": ""}, "mv e d")
 race("a header goes during the compile", {"a.c": '#if __has_include("d/a.h")\nint x = 1;\n#else\nint x = 2;\n#endif\n', "d/a.h": ""}, "mv d e")
 race("the source is edited during the compile", {"a.c": "int x = 1;\n"}, "echo 'int x = 2;' > a.c")
-race("the source's directory is exchanged during the compile", {"a.c": '#include "d/b.c"\n', "d/b.c": "int x = 1;\n", "e/b.c": "int x = 2;\n"}, "mv d t; mv e d")
+race("the source's directory is exchanged during the compile", {"a.c": '#include "d/b.c"\n', "d/b.c": "int x = 1;\n", "e/b.c": "int x = 2;\n"},
+     "mv d t; mv e d")
