@@ -205,7 +205,8 @@ void become_compile(const ChildSetup& setup) {
   if (!install_denials()) give_up("seccomp");
   const int listener = launcher::install_listener();
   if (listener < 0) give_up("seccomp listener");
-  if (!launcher::send_descriptor(setup.listener_socket, listener)) give_up("send listener");
+  const char byte = 1;
+  if (!launcher::send_descriptors(setup.listener_socket, &byte, 1, &listener, 1)) give_up("send listener");
   close(listener);
   close(setup.listener_socket);
   environ = env.data();  // execvp looks in this PATH
