@@ -1,6 +1,6 @@
 // Compile, the part that checks hits (HPCC_VERIFY). A chosen hit is answered as a miss would be, so that the compiler
 // runs where and as it always does; what it made is then compared with the entry instead of being stored (see
-// docs/decisions/0007-verify-in-place.md).
+// docs/decisions/0010-verify-in-place.md).
 #include <algorithm>
 #include <cctype>
 #include <cstring>
