@@ -67,8 +67,8 @@ std::vector<std::string> qemu_probe_command(Accelerator accelerator) {
   constexpr uint32_t kProbeMib = 128;
   std::vector<std::string> argv =
       common("microvm,acpi=off,pit=on,pic=on,rtc=on,isa-serial=on", accelerator, kProbeMib);
-  argv.insert(argv.end(), {"-smp", "1", "-kernel", fd_path(kQemuKernel), "-append", std::string("console=ttyS0 ") + kBasics,
-                           "-serial", "stdio"});
+  argv.insert(argv.end(), {"-smp", "1", "-kernel", fd_path(kQemuKernel), "-append",
+                           std::string("console=ttyS0 ") + kBasics, "-serial", "stdio"});
   return argv;
 }
 
