@@ -281,7 +281,8 @@ int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, con
   g_child = 0;
   outputs.drain();
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  const Reported reported = report(engine, tracer, child, plan, code, started, clock_ns(CLOCK_MONOTONIC) - ticks, out, err);
+  const Reported reported =
+      report(engine, tracer, child, plan, code, started, clock_ns(CLOCK_MONOTONIC) - ticks, out, err);
   if (reported == Reported::kUnanswered && daemon) abandon_daemon(*daemon);
   close(engine);
   if (reported == Reported::kRefused) return kStrictExit;
