@@ -47,12 +47,12 @@ mutant("key: a fact left out", "key-drops-prefix-map-target",
        "path: -ffile-prefix-map value changes", "path: -fmacro-prefix-map value changes")
 mutant("key: a fact left out", "key-drops-env-values", (KEY, '(list ? anchored_list(variable.value, in.place) : variable.value)', '(list ? anchored_list(variable.value, in.place) : "")'),
        "environment: LC_ALL: quotes", "time: SOURCE_DATE_EPOCH changes")
-mutant("key: a fact left out", "key-first-of-a-list-only", (KEY, "if (colon == std::string_view::npos) return out;\n    out += '|';", "if (colon != 0) return out;\n    out += '|';"),
+mutant("key: a fact left out", "key-first-of-a-list-only", (KEY, "if (colon == std::string_view::npos) return out;\n    out += ':';", "if (colon != 0) return out;\n    out += ':';"),
        "environment: CPATH: the second element changes")
 mutant("key: a fact left out", "key-drops-logical-root", (KEY, 'if (in.place.logical_root) text.line("map", "/hpcc/w");', ""), "path: .hpcc file appears", "path: .hpcc file goes")
 mutant("key: a fact left out", "key-drops-cpu", (KEY, 'if (!in.cpu.empty()) text.line("cpu", in.cpu);', ""), "machine: -march=native on another processor", caught=EXPECTED)
 mutant("key: a fact left out", "key-drops-pwd", ((KEY, 'if (!in.place.pwd.empty()) text.line("pwd", in.place.pwd);', ""),
-                                                (KEY, 'return place.root + "\\n" + place.cwd + "\\n" + place.pwd;', 'return place.root + "\\n" + place.cwd;')),
+                                                (PLACE, 'return place.root + "\\n" + place.cwd + "\\n" + place.pwd;', 'return place.root + "\\n" + place.cwd;')),
        "environment: PWD is a symlink, -g")
 mutant("key: a fact left out", "key-takes-mmd-for-md", ((KEY, 'dep = invocation.dep.user_headers_only ? "-MMD" : "-MD";', 'dep = "-MD";'),
                                                        (PARSE, "    case Act::kDepUser:\n      dep_.user = true;\n      break;", "    case Act::kDepUser:\n      dep_.user = true;\n      return true;"),
@@ -185,8 +185,8 @@ mutant("serving", "messages-of-the-newest-entry", (COMPILE, "if (std::optional<A
                                                   "      return Answer{frame::Type::kDone, encode_done(0, newest.stdout_text, newest.stderr_text)};\n    }"), "control: back to a header whose warning was away")
 mutant("serving", "stdout-and-stderr-swapped", (COMPILE, "encode_done(0, entry.result.stdout_text, entry.result.stderr_text)", "encode_done(0, entry.result.stderr_text, entry.result.stdout_text)"),
        "control: warnings are replayed")
-mutant("serving", "failed-compiles-stored", (COMPILE, '  if (finish.exit_code != 0) {\n    write_history("failed", why_);\n    return "failed";\n  }\n', ""), "input: an error stays under -fsyntax-only")
-mutant("serving", "dep-file-as-it-was", ((OUT, "  dep.targets = dep_targets(invocation);\n  return write_fd", "  dep.targets = {\"a.o\"};\n  return write_fd"),), "side file: .d: another output", "side file: .d: another -MT")
+mutant("serving", "failed-compiles-stored", (COMPILE, '  if (finish.exit_code != 0) {\n    write_history("failed", why_);\n    log("failed, exit code " + std::to_string(finish.exit_code));\n    return "failed";\n  }\n', ""), "input: an error stays under -fsyntax-only")
+mutant("serving", "dep-file-as-it-was", ((OUT, "  dep.targets = dep_targets(invocation);\n  return encode_depfile", "  dep.targets = {\"a.o\"};\n  return encode_depfile"),), "side file: .d: another output", "side file: .d: another -MT")
 mutant("serving", "dep-file-keeps-the-first-checkout", (OUT, "if (place.root != \"/\" && word.size() > root.size() && word[0] == '/' && is_under(word, root)) {", "if (word.empty()) {"),
        "path: checkout: absolute names with -MD")
 mutant("serving", "dep-file-wrapped-elsewhere", ("src/compiler/depfile.cc", "kGccColumns = 72;", "kGccColumns = 7200;"),
