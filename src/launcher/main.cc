@@ -23,8 +23,8 @@ namespace {
 
 constexpr int kReplyDeadlineMs = 8000;
 
-const char* const kVerbs[] = {"stats", "explain", "inspect", "doctor", "daemon",
-                              "help",  "version", "config",  "image",  "worker", nullptr};
+const char* const kVerbs[] = {"stats",   "explain", "inspect", "doctor", "daemon", "help",
+                              "version", "config",  "image",   "worker", "audit",  nullptr};
 
 bool is_verb(Text word) {
   if (word.size == 0 || word.data[0] == '-') return true;

@@ -325,6 +325,15 @@ def version_help_and_state_verbs_answer(t):
 
 
 @test
+def every_listed_verb_is_one_to_the_launcher_too(t):
+    listed = [line.split()[1] for line in t.hpcc("--help").stdout.decode().splitlines() if line.startswith("  hpcc ")]
+    check(len(listed) > 8, listed)
+    for verb in listed:
+        done = t.hpcc(f"{verb} --help", ok=False)
+        check(done.returncode == 0 and done.stdout.startswith(b"usage: hpcc"), verb, done)
+
+
+@test
 def zeroing_and_clearing_do_what_they_say(t):
     t.write("a.c", SRC)
     t.settle()
