@@ -165,7 +165,7 @@ S("@file with quotes", {"a.c": "const char *s = X;\n", "f": "'-DX=\"a b\"' -DZ=\
 S("@file against the same words", R, "CC @f -c a.c -o a.o", cmd_b="CC -DX=1 -c a.c -o a.o", expect=HIT)
 S("@file that names source and output", {"a.c": "int x;\n", "f": "-c a.c -o a.o"}, "CC @f", source="a.c")
 S("@file that is not there", {"a.c": "int x;\n"}, "CC @none -c a.c -o a.o", expect="bypass:several_sources", populate="bypass:several_sources")
-S("@file appears", {"a.c": "int x = X + 0;\n"}, "CC -DX=1 @f -c a.c -o a.o", change=write("f", "-UX -DX=2\n"), expect=MISS, populate="bypass:several_sources")
+S("@file appears", {"a.c": "int x = X + 0;\n"}, "CC -DX=1 @f -c a.c -o a.o", change=write("f", "-UX -DX=2\n"), expect=MISS, populate="bypass:several_sources", explain=("f", "several_sources"))
 S("@file in a directory, relative names stay relative to cwd", {"a.c": '#include "x.h"\nint v = X;\n', "d/f": "-Ione", "one/x.h": "#define X 1\n",
                                                                 "d/one/x.h": "#define X 2\n"}, "CC @d/f -c a.c -o a.o")
 S("@file with a comment sign", {"a.c": "int x = X;\n", "f": "-DX=1 # -DX=2\n"}, "CC @f -c a.c -o a.o", expect="bypass:several_sources", populate="bypass:several_sources")
