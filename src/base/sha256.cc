@@ -126,6 +126,7 @@ Sha256::Sha256()
     : state_{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19} {}
 
 void Sha256::update(const void* data, size_t size) {
+  if (size == 0) return;  // data may be null then
   const uint8_t* p = static_cast<const uint8_t*>(data);
   length_ += size;
   if (used_ != 0) {

@@ -26,7 +26,12 @@ Error at(const std::string& name, const toml::node& node, const std::string& wha
 
 Result<toml::table> parse(std::string_view text, const std::string& name) {
   if (text.size() > kConfigBytes) return Error{Code::kLimit, name + ": larger than 1 MiB", 0};
-  toml::parse_result parsed = toml::parse(text);
+  // toml++ 3 has undefined behaviour on some letters beyond ASCII outside of strings; no key or value of ours has any.
+  std::string ascii(text);
+  for (char& c : ascii) {
+    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  }
+  toml::parse_result parsed = toml::parse(ascii);
   if (parsed.failed()) {
     return Error{Code::kInvalid,
                  name + ":" + std::to_string(parsed.error().source().begin.line) + ": " +
