@@ -153,21 +153,61 @@ std::string Collector::take_dep(const std::string& text) {
   return text;
 }
 
+// An output until it is committed. It has no name where the file system allows that: a killed daemon leaves nothing.
 struct Temporary {
-  std::string temp, final;
+  Fd fd;
+  std::string name;  // empty while it has none
+  std::string final;
 };
 
-Result<Temporary> make_temporary(const std::string& final, unsigned mode, Fd* fd) {
+// Calls make(name) with names in the directory of `final` until one is free.
+template <typename Make>
+Status with_fresh_name(const std::string& final, Temporary* temporary, Make make) {
   static std::atomic<uint64_t> serial{0};
-  const std::string directory(directory_of(final));
+  const std::string stem = std::string(directory_of(final)) + "/.hpcc-" + std::to_string(getpid()) + "-";
   for (int attempt = 0; attempt < 16; ++attempt) {
-    std::string name = "/.hpcc-" + std::to_string(getpid()) + "-" + std::to_string(serial.fetch_add(1)) + ".tmp";
-    std::string temp = directory + name;
-    fd->reset(open(temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
-    if (*fd) return Temporary{temp, final};
-    if (errno != EEXIST) return errno_error("create " + temp);
+    const std::string name = stem + std::to_string(serial.fetch_add(1)) + ".tmp";
+    if (make(name.c_str())) {
+      temporary->name = name;
+      return {};
+    }
+    if (errno != EEXIST) return errno_error("create " + name);
   }
-  return Error{Code::kIo, "create a temporary file in " + directory, 0};
+  return Error{Code::kIo, "create a temporary file beside " + final, 0};
+}
+
+std::string descriptor_path(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
+Result<Temporary> make_temporary(const std::string& final, unsigned mode) {
+  static const bool can_be_named_later = access("/proc/self/fd", X_OK) == 0;
+  Temporary made;
+  made.final = final;
+  if (can_be_named_later) {
+    made.fd.reset(open(std::string(directory_of(final)).c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, mode));
+    if (made.fd) return made;
+  }
+  TRY(with_fresh_name(final, &made, [&](const char* name) {
+    made.fd.reset(open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+    return static_cast<bool>(made.fd);
+  }));
+  return made;
+}
+
+// Onto what is there only by rename: at every instant one of the two files has the name.
+Status commit(Temporary& temporary) {
+  if (temporary.name.empty()) {
+    const std::string file = descriptor_path(temporary.fd.get());
+    auto link_as = [&](const char* name) {
+      return linkat(AT_FDCWD, file.c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0;
+    };
+    if (link_as(temporary.final.c_str())) return {};
+    if (errno != EEXIST) return errno_error("link " + temporary.final);
+    TRY(with_fresh_name(temporary.final, &temporary, link_as));
+  }
+  const std::string& final = temporary.final;
+  if (rename(temporary.name.c_str(), final.c_str()) != 0) return errno_error("rename onto " + final);
+  temporary.name.clear();
+  return {};
 }
 
 bool is_rendered(const StoredOutput& stored, const CompileResult& result) {
@@ -265,7 +305,9 @@ Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& in
   std::vector<Temporary> made;
   uint64_t bytes = 0;
   auto fail = [&](Error error) {
-    for (const Temporary& temporary : made) unlink(temporary.temp.c_str());
+    for (const Temporary& temporary : made) {
+      if (!temporary.name.empty()) unlink(temporary.name.c_str());
+    }
     return error;
   };
   for (const StoredOutput& stored : result.outputs) {
@@ -273,7 +315,6 @@ Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& in
       return fail(Error{Code::kCorrupt, "entry names other outputs than the command", 0});
     }
     std::string path = join_path(place.cwd, invocation.outputs[stored.index].path);
-    Fd fd;
     unsigned mode = (stored.executable ? 0777 : 0666) & ~umask;
     struct stat old;
     if (written_in_place(invocation, stored.kind) && stat(path.c_str(), &old) == 0) {
@@ -282,20 +323,18 @@ Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& in
       path = real;
       mode = old.st_mode & 0777;
     }
-    Result<Temporary> temporary = make_temporary(path, mode, &fd);
+    Result<Temporary> temporary = make_temporary(path, mode);
     if (!temporary.ok()) return fail(temporary.error());
-    made.push_back(*temporary);
-    Status written = write_output(stored, result, invocation, place, store, fd.get(), path);
+    made.push_back(std::move(temporary).value());
+    Status written = write_output(stored, result, invocation, place, store, made.back().fd.get(), path);
     if (!written.ok()) return fail(written.error());
     bytes += stored.size_bytes;
   }
   if (!caller_waits()) return fail(Error{Code::kTimeout, "the launcher has gone", 0});
   // In the order of the command's declared outputs: the object comes last.
-  for (size_t i = 0; i < made.size(); ++i) {
-    if (rename(made[i].temp.c_str(), made[i].final.c_str()) == 0) continue;
-    Error error = errno_error("rename onto " + made[i].final);
-    made.erase(made.begin(), made.begin() + static_cast<ptrdiff_t>(i));
-    return fail(std::move(error));
+  for (Temporary& temporary : made) {
+    Status committed = commit(temporary);
+    if (!committed.ok()) return fail(committed.error());
   }
   return bytes;
 }

@@ -263,6 +263,46 @@ def kill_9_at_random_times_of_a_parallel_build_never_fails_it(t):
 
 
 @test
+def a_daemon_killed_while_it_writes_an_object_leaves_nothing_behind(t):
+    """The object is large, so that most kills fall into the writing of it."""
+    if not can_make_nameless_files(t.dir):
+        raise Skip("no O_TMPFILE on the file system of the temporary directory")
+    with open(t.path("src", "blob"), "wb") as f:
+        # No letters, lest it should look like a source that names the time.
+        f.write(random.Random(t.options.seed).randbytes(24 << 20).translate(bytes(b | 128 for b in range(256))))
+    t.write("a.s", '.incbin "blob"\n')
+    t.settle()
+    t.hpcc("gcc -c a.s")
+    plain = t.read("a.o")
+    rng = random.Random(t.options.seed)
+    started = time.time()
+    t.hpcc("gcc -c a.s")
+    takes_s = time.time() - started
+    check(t.hits() == 1, t.stats())
+    for i in range(12):
+        os.unlink(t.path("src", "a.o"))
+        t.hpcc("daemon start")
+        compiler = t.start([t.hpcc_bin, "gcc", "-c", "a.s"])
+        time.sleep(rng.random() * takes_s)
+        for pid in t.daemons():
+            os.kill(pid, signal.SIGKILL)
+        check(compiler.wait(60) == 0)
+        t.started.clear()
+        check(t.read("a.o") == plain, f"round {i} (seed {t.options.seed})")
+        left = sorted(set(os.listdir(t.dir)) - {"a.s", "a.o", "blob"})
+        check(not left, f"round {i} (seed {t.options.seed}) left behind:", left)
+    return f"a hit takes {takes_s * 1000:.0f} ms"
+
+
+def can_make_nameless_files(directory):
+    try:
+        os.close(os.open(directory, os.O_WRONLY | os.O_TMPFILE, 0o600))
+    except OSError:
+        return False
+    return True
+
+
+@test
 def a_stopped_daemon_delays_a_build_only_for_a_bounded_time(t):
     t.write("a.c", SRC)
     t.settle()
