@@ -103,6 +103,13 @@ class Sandbox:
         """Inputs younger than a timestamp tick are rightly not stored."""
         time.sleep(0.03)
 
+    def until(self, condition, *what):
+        """Waits until the condition holds. What it says when that takes too long may be functions to ask then."""
+        end = time.monotonic() + 60
+        while not condition():
+            check(time.monotonic() < end, *(w() if callable(w) else w for w in what))
+            time.sleep(0.02)
+
     def tmpfs(self, path, size):
         if os.geteuid() != 0:
             raise Skip("needs root for a tmpfs")
@@ -160,6 +167,18 @@ class Sandbox:
                 continue
             if words and words[0].endswith(b"hpccd") and any(w.startswith(self.top.encode()) for w in words):
                 found.append(int(path.split("/")[2]))
+        return found
+
+    def working(self):
+        """Pids of the processes that work in this sandbox's tree, such as compilers."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                where = os.readlink(f"/proc/{pid}/cwd")
+            except OSError:
+                continue
+            if where == self.dir or where.startswith(self.dir + "/"):
+                found.append(int(pid))
         return found
 
     def daemon_socket(self, hpcc_dir=None):

@@ -152,8 +152,5 @@ def what_a_compiler_wrapper_leaves_running_goes_on_working(t):
     t.write("a.c", "int a;\n")
     t.settle()
     t.hpcc([t.path("src", "bin/gcc"), "-c", "a.c", "-o", "a.o"])
-    for _ in range(60):
-        if t.exists("bg.done"):
-            break
-        time.sleep(0.05)
-    check(t.exists("bg.done") and t.exists("bg.out"), "the background process failed")
+    t.until(lambda: t.exists("bg.done"), "the background process does not end")
+    check(t.exists("bg.out"), "the background process failed")

@@ -18,10 +18,7 @@ def it_starts_on_demand_and_stops_when_told(t):
     t.hpcc("gcc -c a.c")
     check(len(t.daemons()) == 1, t.daemons())
     t.hpcc("daemon stop")
-    end = time.time() + 5
-    while t.daemons() and time.time() < end:
-        time.sleep(0.02)
-    check(not t.daemons(), "still there")
+    t.until(lambda: not t.daemons(), "still there:", t.daemons)
 
 
 @test
@@ -61,16 +58,18 @@ def a_pipe_behind_hpcc_ends_with_the_compile(t):
     return f"{time.time() - started:.2f} s"
 
 
-def starters_descriptors(t, pid):
-    held = []
+def descriptors(pid):
+    targets = []
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
-            target = os.readlink(f"/proc/{pid}/fd/{fd}")
-        except FileNotFoundError:
-            continue
-        if t.path("src") in target or "pipe:" in target:
-            held.append((fd, target))
-    return held
+            targets.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:  # it has just been closed
+            pass
+    return targets
+
+
+def starters_descriptors(t, pid):
+    return [target for target in descriptors(pid) if t.path("src") in target or "pipe:" in target]
 
 
 @test
@@ -84,10 +83,7 @@ def the_daemon_holds_no_descriptor_of_its_starter(t):
     check(os.read(read_end, 1) == b"", "someone still holds the pipe")
     for pid in t.daemons():
         # What the launcher lent (its ends of the compiler's pipes) goes when the daemon notices that it has ended.
-        deadline = time.monotonic() + 5
-        while held := starters_descriptors(t, pid):
-            check(time.monotonic() < deadline, held)
-            time.sleep(0.01)
+        t.until(lambda: not starters_descriptors(t, pid), "held:", lambda: starters_descriptors(t, pid))
         check(os.readlink(f"/proc/{pid}/cwd") == "/", "its working directory", os.readlink(f"/proc/{pid}/cwd"))
     os.close(read_end)
     os.close(keep)
@@ -106,10 +102,7 @@ def make_and_ninja_end_at_once_after_a_cold_start(t):
 def it_exits_when_idle(t):
     t.write("a.c", SRC)
     t.hpcc("gcc -c a.c", env={"HPCC_IDLE_EXIT_S": "1"})
-    end = time.time() + 15
-    while t.daemons() and time.time() < end:
-        time.sleep(0.1)
-    check(not t.daemons(), "still there after 15 s")
+    t.until(lambda: not t.daemons(), "still there:", t.daemons)
     t.hpcc("gcc -c a.c")
 
 
@@ -119,10 +112,7 @@ def it_leaves_when_its_directory_is_removed(t):
     t.hpcc("gcc -c a.c")
     shutil.rmtree(t.hpcc_dir)
     t.hpcc("gcc -c a.c")
-    end = time.time() + 20
-    while len(t.daemons()) > 1 and time.time() < end:
-        time.sleep(0.1)
-    check(len(t.daemons()) <= 1, t.daemons())
+    t.until(lambda: len(t.daemons()) <= 1, "several:", t.daemons)
 
 
 @test
@@ -346,7 +336,7 @@ def a_daemon_stopped_in_the_middle_of_a_build_does_not_fail_it(t):
     check(build.returncode == 0, err)
     t.expect_objects(names)
     took = time.time() - started
-    check(took < 35, f"the build took {took:.0f} s")
+    check(took < 60, f"the build took {took:.0f} s")
     return f"{took:.1f} s"
 
 
@@ -362,7 +352,7 @@ def kill_9_of_hpcc_itself_leaves_no_broken_entry(t):
         process.kill()
         process.wait()
         t.started.clear()
-    time.sleep(0.2)
+    t.until(lambda: not t.working(), "compilers go on:", t.working)
     t.run("make clean")
     t.run(["make", "-j2", f"CC={t.hpcc_bin} gcc"])
     t.expect_objects(names)
@@ -382,20 +372,9 @@ def interrupting_a_build_ends_the_compiler_too(t):
     if process.poll() is not None:
         raise Skip("the compile was too quick")
     os.killpg(process.pid, signal.SIGTERM)  # a background shell may have us ignore SIGINT
-    code = process.wait(10)
-    time.sleep(0.2)
-    check(code != 0, "the exit code says success")
+    check(process.wait(30) != 0, "the exit code says success")
+    t.until(lambda: not t.working(), "still running:", t.working)
     check(not t.exists("slow.o"), "an object after the signal")
-    busy = [p for p in os.listdir("/proc") if p.isdigit() and _cmdline(p).find(b"slow.c") >= 0]
-    check(not busy, "still running:", busy)
-
-
-def _cmdline(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as f:
-            return f.read()
-    except OSError:
-        return b""
 
 
 @test
@@ -428,10 +407,7 @@ def launcher_killed_mid_compile(t, env):
     compiler = t.start([t.hpcc_bin, "gcc", "-B", t.path("src", "bin"), "-c", "a.c"], env={**env, "HERE": t.top})
 
     def wait_for(name):
-        end = time.time() + 30
-        while not os.path.exists(t.path(name)):
-            check(time.time() < end, "no", name)
-            time.sleep(0.02)
+        t.until(lambda: os.path.exists(t.path(name)), "no", name)
     wait_for("started")
     compiler.kill()
     compiler.wait()
@@ -452,10 +428,7 @@ def a_compiler_whose_launcher_is_killed_ends_normally(t):
         launcher_killed_mid_compile(t, {})
     pids = t.daemons()
     check(len(pids) == 1, "daemons", pids)
-    end = time.time() + 5
-    while any("seccomp" in os.readlink(f"/proc/{pids[0]}/fd/{fd}") for fd in os.listdir(f"/proc/{pids[0]}/fd")):
-        check(time.time() < end, "the daemon keeps a listener that nobody needs")
-        time.sleep(0.05)
+    t.until(lambda: not any("seccomp" in target for target in descriptors(pids[0])), "the daemon keeps a listener that nobody needs")
     t.hpcc("gcc -c a.c")
 
 
