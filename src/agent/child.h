@@ -15,7 +15,8 @@ struct ChildSetup {
   int listener_socket = -1;  // the observer's end of it receives the seccomp listener
 };
 
-// Exits with kChildFailed after writing the reason to `err`, when the compiler cannot be started.
+// Exits with kChildFailed after writing the reason to `err`, when the compiler cannot be started; before it has sent
+// its listener, unless there is no such program.
 inline constexpr int kChildFailed = 127;
 [[noreturn]] void become_compile(const ChildSetup& setup);
 

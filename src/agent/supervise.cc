@@ -233,7 +233,9 @@ class Supervisor {
         fds[kChannel].fd = -1;
         stop(v1::END_TIME_LIMIT);
       }
-      if (fds[kListener].revents && !tracer.handle(listener_.get())) fds[kListener].fd = -1;
+      // At the end of its last user there is nothing to receive, and kernels before 6.11 would wait for it forever.
+      const short listener = fds[kListener].revents;
+      if (listener && (!(listener & POLLIN) || !tracer.handle(listener_.get()))) fds[kListener].fd = -1;
       if (fds[kNewListener].revents) fds[kListener].fd = accept_listener(&fds[kNewListener].fd);
       if (fds[kOut].revents && !pump(out_pipe_, &out_)) fds[kOut].fd = -1;
       if (fds[kErr].revents && !pump(err_pipe_, &err_)) fds[kErr].fd = -1;
@@ -285,9 +287,9 @@ class Supervisor {
 
   void set_end(bool reported, int status) {
     if (result_.end() != v1::END_UNSPECIFIED) return;
-    if (!reported) {
+    if (!reported || !listener_) {  // the child gives its listener away right before it becomes the compiler
       result_.set_end(v1::END_FAILED);
-      result_.set_message("the compile's first process ended: " + err_.substr(0, 1024));
+      result_.set_message("the compile did not start: " + err_.substr(0, 1024));
     } else if (WIFSIGNALED(status)) {
       result_.set_end(v1::END_SIGNALLED);
       result_.set_code(static_cast<uint32_t>(WTERMSIG(status)));

@@ -15,6 +15,7 @@ namespace {
 
 // Everything the child needs, made before fork(): after it, system calls only.
 struct Prepared {
+  const char* path = nullptr;
   Fd program, null, report;  // report: errno of what failed; closed by a successful exec
   std::vector<char*> argv, environment;
   std::vector<int> sources;
@@ -68,7 +69,12 @@ int place_descriptors(Prepared& prepared, int& report, int& program) {
     if (getppid() != prepared.starter) failed = ESRCH;
   }
   if (!failed) {
-    syscall(SYS_execveat, program, "", prepared.argv.data(), prepared.environment.data(), AT_EMPTY_PATH);
+    // A confined child may not see the path any more. A script needs it: its interpreter opens it again.
+    if (prepared.confinement) {
+      syscall(SYS_execveat, program, "", prepared.argv.data(), prepared.environment.data(), AT_EMPTY_PATH);
+    } else {
+      execve(prepared.path, prepared.argv.data(), prepared.environment.data());
+    }
     failed = errno;
   }
   [[maybe_unused]] ssize_t told = write(report, &failed, sizeof failed);
@@ -81,6 +87,7 @@ Result<Prepared> prepare(const ChildSpec& spec) {
   if (!prepared.program) return errno_error("cannot execute " + spec.program);
   prepared.null.reset(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!prepared.null) return errno_error("open /dev/null");
+  prepared.path = spec.program.c_str();
   prepared.argv = pointers(spec.argv);
   prepared.environment = pointers(spec.environment);
   for (int fd : spec.descriptors) prepared.sources.push_back(fd < 0 ? prepared.null.get() : fd);

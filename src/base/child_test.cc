@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sstream>
@@ -70,6 +71,25 @@ TEST(Child, ThatCannotBeExecutedIsAnErrorThatNamesIt) {
   ASSERT_FALSE(child.ok());
   EXPECT_EQ(child.error().code, Code::kNotFound);
   EXPECT_NE(child.error().message.find("/nonexistent/program"), std::string::npos);
+}
+
+TEST(Child, MayBeAScript) {
+  char path[] = "/tmp/hpcc-child-test-XXXXXX";
+  Fd file(mkstemp(path));
+  constexpr char kScript[] = "#!/bin/sh\nexit 5\n";
+  ASSERT_EQ(write(file.get(), kScript, sizeof kScript - 1), static_cast<ssize_t>(sizeof kScript - 1));
+  ASSERT_EQ(fchmod(file.get(), 0700), 0);
+  file.reset();
+  ChildSpec spec;
+  spec.program = path;
+  spec.argv = {"script"};
+  spec.descriptors = {-1, -1, -1};
+  Result<Child> child = Child::start(spec);
+  ASSERT_TRUE(child.ok()) << child.error().to_string();
+  Result<int> code = child->wait(Deadline::after_ms(20000));
+  unlink(path);
+  ASSERT_TRUE(code.ok());
+  EXPECT_EQ(*code, 5);
 }
 
 TEST(Child, ThatIsNotWaitedForIsKilledAndReaped) {

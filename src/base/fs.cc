@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 
 #include "base/limits.h"
 
@@ -86,6 +87,12 @@ Result<std::vector<std::string>> list_directory(const std::string& path) {
   if (failed != 0) return errno_error("read directory " + path, failed);
   std::sort(names.begin(), names.end());
   return names;
+}
+
+std::string program_directory() {
+  char path[PATH_MAX];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
+  return size <= 0 ? std::string() : std::string(directory_of({path, static_cast<size_t>(size)}));
 }
 
 bool has_trusted_stamps(int fd) {

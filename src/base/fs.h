@@ -22,6 +22,9 @@ Result<std::vector<std::string>> list_directory(const std::string& path);  // so
 // Removes a directory with all it holds, read-only directories included. Follows no links; what is absent is fine.
 Status remove_tree(const std::string& path);
 
+// Directory of this process's own program file; "" without /proc.
+std::string program_directory();
+
 // Whether stat results of the file system behind fd are enough to tell that a file did not change: ext2-4, xfs, btrfs,
 // tmpfs. Elsewhere content is read again.
 bool has_trusted_stamps(int fd);

@@ -23,6 +23,9 @@ inline constexpr size_t kQuarantined = 1024;             // keys in quarantine
 inline constexpr size_t kQuarantinedWhole = 16;          // of those, with both results kept
 inline constexpr size_t kQuarantinedBytes = 64u << 20;   // of one: both results together, or they are not kept
 inline constexpr size_t kQuarantineReportBytes = 1u << 20;
+inline constexpr size_t kRemoteOutputs = 4096;           // outputs of one remote compile
+inline constexpr size_t kInputBytes = 256u << 20;         // one input of a remote compile
+inline constexpr size_t kKnownBlobs = 1u << 20;          // blobs remembered as being at one worker
 inline constexpr size_t kConnections = 4096;             // launchers served at once
 inline constexpr size_t kKeptDescriptors = 1024;         // of compilers whose launchers were killed
 

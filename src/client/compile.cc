@@ -12,6 +12,7 @@
 #include "client/elf.h"
 #include "client/engine.h"
 #include "client/history.h"
+#include "client/image_compile.h"
 #include "compiler/driver.h"
 #include "compiler/environment.h"
 #include "compiler/path_macros.h"
@@ -50,11 +51,40 @@ bool names_clang(std::string_view name) { return name.find("clang") != std::stri
 
 }  // namespace
 
+Compile::Compile(Engine& engine, Request request, std::function<bool()> caller_waits, std::function<void()> wake)
+    : engine_(engine),
+      request_(std::move(request)),
+      caller_waits_(std::move(caller_waits)),
+      wake_(std::move(wake)) {}
+Compile::~Compile() = default;
+
+bool Compile::busy() const { return image_ && image_->busy(); }
+bool Compile::ready() const { return image_ && image_->ready(); }
+Answer Compile::resume() { return image_->resume(); }
+
 Answer Compile::begin() {
   begun_ns_ = monotonic_ns();
   if (request_.build_id != engine_.build_id()) return {frame::Type::kExec, encode_string("other build of hpcc")};
-  if (std::optional<BypassReason> reason = prepare()) return bypass(*reason);
-  return begin_cacheable();
+  project_root_ = find_project_root(request_.cwd);
+  if (std::optional<Answer> answer = begin_in_image(project_root_)) return std::move(*answer);
+  std::optional<BypassReason> reason = prepare();
+  if (!reason) return begin_cacheable();
+  if (reason->reason == Bypass::kOutsideRoot) {
+    if (std::optional<Answer> answer = begin_in_image(place_.root)) return std::move(*answer);
+  }
+  return bypass(*reason);
+}
+
+// nullopt when the project names no image.
+std::optional<Answer> Compile::begin_in_image(const std::string& root) {
+  if (root.empty() || !engine_.image_mode()) return std::nullopt;
+  const std::string path = join_path(root, kProjectFile);
+  Result<std::string> text = read_file(path, kProjectFileBytes);
+  if (!text.ok()) return std::nullopt;
+  Result<ProjectFile> project = decode_project_file(*text, path);
+  if (!project.ok() || project->image.empty()) return std::nullopt;
+  image_ = std::make_unique<ImageCompile>(engine_, request_, root, *project, caller_waits_, wake_);
+  return image_->begin();
 }
 
 // Everything up to the key. A reason when the command is not cached.
@@ -78,7 +108,7 @@ std::optional<BypassReason> Compile::prepare() {
   auto env = key_environment(family, request_.env, script);
   if (auto* reason = std::get_if<BypassReason>(&env)) return *reason;
   env_ = std::get<EnvKey>(std::move(env));
-  place_ = find_place(request_, invocation_->source);
+  place_ = find_place(request_, invocation_->source, project_root_);
   if (script && request_.pwd != request_.cwd) place_.pwd = request_.pwd;  // it may read the variable as it stands
   if (std::optional<BypassReason> reason = project_problem()) return reason;
   for (const KeyArg& arg : invocation_->key_args) {
@@ -100,7 +130,7 @@ std::optional<BypassReason> Compile::prepare() {
   return std::nullopt;
 }
 
-// A .hpcc file that cannot be read, or asks for what this build of hpcc does not do.
+// A .hpcc file that cannot be read; or one that names an image, beside the source and not above the working directory.
 std::optional<BypassReason> Compile::project_problem() const {
   if (!place_.logical_root) return std::nullopt;
   const std::string path = join_path(place_.root, kProjectFile);
@@ -108,7 +138,7 @@ std::optional<BypassReason> Compile::project_problem() const {
   if (!text.ok()) return BypassReason{Bypass::kBadCommand, text.error().to_string(), {}, {}};
   Result<ProjectFile> project = decode_project_file(*text, path);
   if (!project.ok()) return BypassReason{Bypass::kBadCommand, project.error().to_string(), {}, {}};
-  if (!project->image.empty()) return BypassReason{Bypass::kImageMode, path + " names an image", {}, {}};
+  if (!project->image.empty()) return BypassReason{Bypass::kOutsideRoot, request_.cwd, {}, {}};
   return std::nullopt;
 }
 
@@ -278,6 +308,7 @@ std::vector<std::string> Compile::why_not(const Engine::Loaded& entry) {
 }
 
 Answer Compile::finish(const Finish& finish) {
+  if (image_) return image_->finish(finish);
   std::string note = "nothing to do";
   if (!link_.link_output.empty()) {
     note = record_link(finish);

@@ -99,11 +99,20 @@ Result<ProjectFile> decode_project_file(std::string_view text, const std::string
   TRY_ASSIGN(toml::table table, parse(text, name));
   ProjectFile project;
   for (const auto& [key, node] : table) {
-    if (key != "image") return at(name, node, "unknown setting " + std::string(key.str()));
-  }
-  if (const toml::node* image = table.get("image")) {
-    project.image = image->value_or(std::string());
-    if (!project.image.starts_with("sha256:")) return at(name, *image, "image wants a digest such as \"sha256:...\"");
+    const std::string value = node.value_or(std::string());
+    if (key == "image") {
+      project.image = value;
+      const bool digest = value.starts_with("sha256:") && ImageDigest::from_hex(value.substr(7)).has_value();
+      if (!digest) return at(name, node, "image wants a digest such as \"sha256:...\"");
+    } else if (key == "date_time") {
+      if (value != "error" && value != "allow") return at(name, node, "date_time wants \"error\" or \"allow\"");
+      if (value == "allow") project.date_time = ProjectFile::DateTime::kAllow;
+    } else if (key == "fallback") {
+      if (value != "host") return at(name, node, "fallback wants \"host\"");
+      project.fallback = ProjectFile::Fallback::kHost;
+    } else {
+      return at(name, node, "unknown setting " + std::string(key.str()));
+    }
   }
   return project;
 }

@@ -43,6 +43,10 @@ class AppliedConfig {
 
 struct ProjectFile {
   std::string image;  // "sha256:..." : image mode; "" : plain, with logical paths
+  // What names the time in image mode: an error, or compiled each time anew.
+  enum class DateTime : uint8_t { kError, kAllow } date_time = DateTime::kError;
+  // What compiles when neither a worker nor the image can be had: nothing, or this machine's own compiler.
+  enum class Fallback : uint8_t { kNone, kHost } fallback = Fallback::kNone;
 };
 Result<ProjectFile> decode_project_file(std::string_view text, const std::string& name);
 

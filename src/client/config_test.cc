@@ -33,8 +33,18 @@ TEST(Config, a_mistake_names_file_and_line) {
 }
 TEST(ProjectFile, an_empty_one_is_plain_and_one_with_an_image_names_it) {
   EXPECT_EQ(decode_project_file("", "p")->image, "");
-  EXPECT_EQ(decode_project_file("image = \"sha256:ab\"", "p")->image, "sha256:ab");
+  const std::string digest = "sha256:" + std::string(64, 'a');
+  EXPECT_EQ(decode_project_file("image = \"" + digest + "\"", "p")->image, digest);
+  EXPECT_FALSE(decode_project_file("image = \"sha256:ab\"", "p").ok());
   EXPECT_FALSE(decode_project_file("image = \"latest\"", "p").ok());
+}
+
+TEST(ProjectFile, the_other_settings_are_closed_lists) {
+  EXPECT_EQ(decode_project_file("date_time = \"allow\"", "p")->date_time, ProjectFile::DateTime::kAllow);
+  EXPECT_EQ(decode_project_file("", "p")->date_time, ProjectFile::DateTime::kError);
+  EXPECT_EQ(decode_project_file("fallback = \"host\"", "p")->fallback, ProjectFile::Fallback::kHost);
+  EXPECT_FALSE(decode_project_file("fallback = \"any\"", "p").ok());
+  EXPECT_FALSE(decode_project_file("date_time = true", "p").ok());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/limits.h"
+#include "client/image_mode.h"
 
 namespace hpcc {
 namespace {
@@ -22,6 +23,14 @@ std::string cache_name(const DirectKey& key, const Place& place) {
 }
 
 }  // namespace
+
+Engine::Engine(std::unique_ptr<Store> store, const std::string& dir, std::string view, std::string build_id)
+    : store_(std::move(store)),
+      files_(*store_, std::move(view)),
+      quarantine_(dir),
+      build_id_(std::move(build_id)) {}
+Engine::~Engine() = default;
+void Engine::set_image_mode(std::unique_ptr<ImageMode> mode) { image_mode_ = std::move(mode); }
 
 Engine::LoadedList Engine::load(const DirectKey& key, const Place& place) {
   const std::string name = cache_name(key, place);

@@ -1,5 +1,6 @@
 // Engine: the local compiler cache. One Engine per process; one Compile per command, driven by a launcher's frames:
-//   begin() → Answer; if it was kRun: events()*, finish() → what became of it.
+//   begin() → Answer; if it was kRun: events()*, finish() → what became of it; if it was kBusy: resume() once `wake`
+//   was called, which gives the next Answer.
 //
 // Thread rule: Engine may be used from any thread; one Compile from one thread at a time.
 #pragma once
@@ -27,6 +28,9 @@
 
 namespace hpcc {
 
+class ImageCompile;
+class ImageMode;
+
 struct Answer {
   frame::Type type = frame::Type::kExec;
   std::string payload;
@@ -35,16 +39,16 @@ struct Answer {
 class Engine {
  public:
   // `dir` is HPCC_DIR.
-  Engine(std::unique_ptr<Store> store, const std::string& dir, std::string view, std::string build_id)
-      : store_(std::move(store)),
-        files_(*store_, std::move(view)),
-        quarantine_(dir),
-        build_id_(std::move(build_id)) {}
+  Engine(std::unique_ptr<Store> store, const std::string& dir, std::string view, std::string build_id);
+  ~Engine();
 
   Store& store() { return *store_; }
   Files& files() { return files_; }
   Quarantine& quarantine() { return quarantine_; }
   const std::string& build_id() const { return build_id_; }
+  // For projects whose .hpcc names an image; nullptr until set, which is done before the first compile.
+  ImageMode* image_mode() { return image_mode_.get(); }
+  void set_image_mode(std::unique_ptr<ImageMode> mode);
 
   // One stored entry, resolved for a place.
   struct Loaded {
@@ -77,6 +81,7 @@ class Engine {
   std::unique_ptr<Store> store_;
   Files files_;
   Quarantine quarantine_;
+  std::unique_ptr<ImageMode> image_mode_;
   const std::string build_id_;
   std::mutex mutex_;  // guards everything below
   std::unordered_map<std::string, Cached> loaded_;
@@ -90,16 +95,21 @@ class Engine {
 class Compile {
  public:
   // `caller_waits` tells whether the launcher is still there: a hit must not overwrite what a later command wrote.
-  Compile(Engine& engine, Request request, std::function<bool()> caller_waits)
-      : engine_(engine), request_(std::move(request)), caller_waits_(std::move(caller_waits)) {}
+  // `wake` may be called by any thread.
+  Compile(Engine& engine, Request request, std::function<bool()> caller_waits, std::function<void()> wake);
+  ~Compile();
 
   Answer begin();
+  bool busy() const;   // a worker has it
+  bool ready() const;  // and has answered
+  Answer resume();
   Status events(std::string_view payload) { return decode_events(payload, &events_); }
   // Stores what the compile made, if it may be stored; of a hit that was compiled again, compares it.
   Answer finish(const Finish& finish);
 
  private:
   Answer begin_cacheable();
+  std::optional<Answer> begin_in_image(const std::string& root);
   Answer bypass(const BypassReason& reason);
   std::optional<BypassReason> prepare();
   std::optional<BypassReason> project_problem() const;
@@ -132,12 +142,15 @@ class Compile {
   Engine& engine_;
   Request request_;
   std::function<bool()> caller_waits_;
+  std::function<void()> wake_;
+  std::unique_ptr<ImageCompile> image_;  // it does everything, in a project whose .hpcc names an image
   int64_t begun_ns_ = 0;
   ParseResult parsed_;
   Invocation* invocation_ = nullptr;
   BypassReason link_;
   bool blob_lost_ = false;  // an entry matched, but could not be served
   std::shared_ptr<Engine::Loaded> verified_;  // the entry that would have been served, compiled again to be compared
+  std::string project_root_;  // see find_project_root
   Place place_;
   EnvKey env_;
   std::string key_text_, why_, history_name_;

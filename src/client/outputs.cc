@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "compiler/depfile.h"
+#include "compiler/logical.h"
 #include "compiler/object_scan.h"
 
 namespace hpcc {
@@ -22,11 +23,6 @@ namespace {
 // Stands in a stored dependency list for the root of absolute prerequisites, so that they move along.
 constexpr char kRootMark = '\1';
 constexpr size_t kTemporaryBytes = 8;  // a shorter name is no mkstemp's, and may stand anywhere
-
-std::vector<std::string> dep_targets(const Invocation& invocation) {
-  if (!invocation.dep.targets.empty()) return invocation.dep.targets;
-  return {default_dep_target(invocation)};
-}
 
 bool holds(std::string_view text, const std::string& path) {
   return !path.empty() && path != "/" && memmem(text.data(), text.size(), path.data(), path.size()) != nullptr;
@@ -210,14 +206,20 @@ Status commit(Temporary& temporary) {
   return {};
 }
 
-bool is_rendered(const StoredOutput& stored, const CompileResult& result) {
+// A dependency file is stored as a list; or, when it does not read as one, as it is.
+bool is_list(const StoredOutput& stored, const CompileResult& result) {
   return stored.kind == OutputKind::kDepFile && result.bound_names.empty();
+}
+
+bool is_rendered(const StoredOutput& stored, const CompileResult& result, const Place& place) {
+  return stored.kind == OutputKind::kDepFile && (place.image || is_list(stored, result));
 }
 
 Result<std::string> output_bytes(const StoredOutput& stored, const CompileResult& result, const Invocation& invocation,
                                  const Place& place, Store& store) {
   TRY_ASSIGN(std::string blob, store.get_blob(stored.digest));
-  if (!is_rendered(stored, result)) return blob;
+  if (!is_rendered(stored, result, place)) return blob;
+  if (!is_list(stored, result)) return from_logical(blob, place.root);
   TRY_ASSIGN(DepFile dep, decode_dep_list(blob, place));
   dep.targets = dep_targets(invocation);
   return encode_depfile(dep, invocation.family);
@@ -225,7 +227,7 @@ Result<std::string> output_bytes(const StoredOutput& stored, const CompileResult
 
 Status write_output(const StoredOutput& stored, const CompileResult& result, const Invocation& invocation,
                     const Place& place, Store& store, int fd, const std::string& name) {
-  if (!is_rendered(stored, result)) return store.copy_blob_to(stored.digest, stored.size_bytes, fd);
+  if (!is_rendered(stored, result, place)) return store.copy_blob_to(stored.digest, stored.size_bytes, fd);
   TRY_ASSIGN(std::string text, output_bytes(stored, result, invocation, place, store));
   return write_fd(fd, text, name);
 }
@@ -235,6 +237,11 @@ bool names_output_of(const StoredOutput& stored, const Invocation& invocation) {
 }
 
 }  // namespace
+
+std::vector<std::string> dep_targets(const Invocation& invocation) {
+  if (!invocation.dep.targets.empty()) return invocation.dep.targets;
+  return {default_dep_target(invocation)};
+}
 
 std::string encode_dep_list(const DepFile& dep, const Place& place) {
   std::string out(dep.phony ? "P\n" : "-\n");
@@ -265,7 +272,7 @@ Result<DepFile> decode_dep_list(std::string_view text, const Place& place) {
     text.remove_prefix(end + 1);
     if (!word.empty() && word[0] == kRootMark) {
       dep.prerequisites.push_back(quote_for_make(place.root) + std::string(word.substr(1)));
-    } else {
+    } else if (!place.image || word.empty() || word[0] != '/' || access(std::string(word).c_str(), F_OK) == 0) {
       dep.prerequisites.emplace_back(word);
     }
   }

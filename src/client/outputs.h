@@ -8,8 +8,8 @@
 
 #include "client/key.h"
 #include "client/observation.h"
-#include "compiler/depfile.h"
 #include "client/verify.h"
+#include "compiler/depfile.h"
 #include "model/invocation.h"
 #include "model/manifest.h"
 #include "store/store.h"
@@ -38,9 +38,11 @@ Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& in
                                unsigned umask, Store& store, const std::function<bool()>& caller_waits);
 
 // A dependency file as it is stored: 'P' or '-' (whether each prerequisite gets a phony rule), then a line for each
-// prerequisite; the byte 1 at a line's start stands for the root. Targets are the command's own.
+// prerequisite; the byte 1 at a line's start stands for the root. Targets are the command's own. Decoded for a place in
+// an image, headers that do not exist here are left out: make would not know how to make them.
 std::string encode_dep_list(const DepFile& dep, const Place& place);
 Result<DepFile> decode_dep_list(std::string_view text, const Place& place);
+std::vector<std::string> dep_targets(const Invocation& invocation);
 // What place_outputs would write, and what a compile wrote: `written` as for collect_outputs.
 Result<std::vector<OutputImage>> stored_images(const CompileResult& result, const Invocation& invocation,
                                                const Place& place, Store& store);

@@ -35,20 +35,27 @@ std::string shared_directory(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-Place find_place(const Request& request, const std::string& source) {
+std::string find_project_root(const std::string& cwd) {
+  for (std::string at = cwd; at != "/"; at = directory_of(at)) {
+    if (has_project_file(at)) return at;
+  }
+  return "";
+}
+
+Place find_place(const Request& request, const std::string& source, const std::string& project_root) {
   Place place;
   place.cwd = request.cwd;
   if (request.pwd != request.cwd && names_directory(request.pwd, request.cwd)) place.pwd = request.pwd;
-  for (std::string at = request.cwd; at != "/"; at = directory_of(at)) {
-    if (has_project_file(at)) {
-      place.root = at;
-      place.logical_root = true;
-      return place;
-    }
-    if (place.root.empty() && (has_entry(at, ".git") || has_entry(at, ".hg") || has_entry(at, ".svn"))) place.root = at;
+  if (!project_root.empty()) {
+    place.root = project_root;
+    place.logical_root = true;
+    return place;
+  }
+  for (std::string at = request.cwd; at != "/" && place.root.empty(); at = directory_of(at)) {
+    if (has_entry(at, ".git") || has_entry(at, ".hg") || has_entry(at, ".svn")) place.root = at;
   }
   const std::string source_dir(directory_of(lexically_normal(join_path(request.cwd, source))));
-  for (std::string at = source_dir; at != "/"; at = directory_of(at)) {
+  for (std::string at = source_dir; !is_under(request.cwd, at); at = directory_of(at)) {
     if (!has_project_file(at)) continue;
     place.root = at;
     place.logical_root = true;

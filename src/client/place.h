@@ -6,11 +6,11 @@
 
 #include "base/result.h"
 #include "model/manifest.h"
+#include "model/probes.h"
 #include "wire/local.h"
 
 namespace hpcc {
 
-inline constexpr std::string_view kLogicalRoot = "/hpcc/w";
 inline constexpr std::string_view kProjectFile = ".hpcc";
 
 // Where a compile takes place.
@@ -19,11 +19,15 @@ struct Place {
   std::string cwd;
   std::string pwd;            // $PWD when it names cwd by another path, else ""
   bool logical_root = false;  // a .hpcc file: the root is mapped to /hpcc/w
+  bool image = false;         // compiled in an image: paths outside of the root are the image's
 };
 
-// Root: the nearest directory at or above cwd, or else the source, with a .hpcc file; else of cwd with version control,
-// else the deepest directory that holds both cwd and the source.
-Place find_place(const Request& request, const std::string& source);
+// The nearest directory at or above `cwd` with a .hpcc file; "" when there is none.
+std::string find_project_root(const std::string& cwd);
+
+// Root: `project_root` (find_project_root of the request's cwd), or else the nearest directory at or above the source
+// with a .hpcc file; else one at or above cwd with version control, else the deepest that holds both cwd and the source.
+Place find_place(const Request& request, const std::string& source, const std::string& project_root);
 
 // A traced path (absolute, or relative to cwd) as a Manifest stores it, and back.
 AnchoredPath anchor_path(std::string_view path, const Place& place);

@@ -31,8 +31,15 @@ bool peer_is_owner(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
 }
 
+// False when the connection has served its purpose.
+bool send_answer(int fd, const Answer& answer) {
+  return send_frame(fd, answer.type, answer.payload, kReplyTimeoutMs).ok() &&
+         (answer.type == frame::Type::kRun || answer.type == frame::Type::kBusy);
+}
+
 // One frame of a compile. False ends the connection.
-bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Type type, const std::string& payload) {
+bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, const std::function<void()>& wake,
+           frame::Type type, const std::string& payload) {
   const auto misspoken = [&engine] {
     engine.store().count(Counter::kError);
     return false;
@@ -46,9 +53,8 @@ bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Typ
         return poll(&peer, 1, 0) == 0;
       };
       if (!waits()) return false;
-      compile = std::make_unique<Compile>(engine, std::move(request).value(), waits);
-      Answer answer = compile->begin();
-      return send_frame(fd, answer.type, answer.payload, kReplyTimeoutMs).ok() && answer.type == frame::Type::kRun;
+      compile = std::make_unique<Compile>(engine, std::move(request).value(), waits, wake);
+      return send_answer(fd, compile->begin());
     }
     case frame::Type::kEvents:
       return (compile && compile->events(payload).ok()) || misspoken();
@@ -68,6 +74,7 @@ bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Typ
     case frame::Type::kStored:
     case frame::Type::kText:
     case frame::Type::kRefused:
+    case frame::Type::kBusy:
       return misspoken();
   }
   return misspoken();
@@ -78,12 +85,13 @@ bool drive(Engine& engine, std::unique_ptr<Compile>& compile, int fd, frame::Typ
 void serve_connection(Engine& engine, Fd fd) {
   std::unique_ptr<Compile> compile;
   FrameBuffer frames;
+  const auto nobody = [] {};  // to wake: no worker is asked here
   std::vector<Fd> lent;
   for (;;) {
     frame::Type type;
     // A compile may take hours; the launcher's end closes when it dies.
     Result<std::string> payload = receive_frame(fd.get(), frames, &type, kLongestCompileMs, &lent);
-    if (payload.ok() && drive(engine, compile, fd.get(), type, *payload)) continue;
+    if (payload.ok() && drive(engine, compile, fd.get(), nobody, type, *payload)) continue;
     if (payload.ok()) break;
     const Code code = payload.error().code;
     if (code == Code::kInvalid) engine.store().count(Counter::kError);
@@ -149,6 +157,7 @@ void Server::run() {
   for (int64_t idle_exit_s = options_.idle_exit_s(); !stopping_.load(); idle_exit_s = options_.idle_exit_s()) {
     struct pollfd wait = {wake_.get(), POLLIN, 0};
     poll(&wait, 1, kUpkeepMs);
+    reassure();
     const bool busy = has_work();
     const int64_t active_at = last_activity_ns_.load();
     const int64_t idle_s = (monotonic_ns() - active_at) / 1000000000;
@@ -232,6 +241,7 @@ bool Server::accept_one() {
   auto connection = std::make_unique<Connection>();
   connection->fd = std::move(fd);
   const int number = connection->fd.get();
+  connection->serial = serials_.fetch_add(1);
   struct pollfd wait = {number, POLLIN, 0};
   poll(&wait, 1, kFirstFrameWaitMs);
   if (!advance(*connection)) {
@@ -240,9 +250,10 @@ bool Server::accept_one() {
   }
   std::lock_guard lock(mutex_);
   if (connections_.size() >= limits::kConnections) return true;
-  connections_[number] = std::move(connection);
+  Connection& kept = *(connections_[number] = std::move(connection));
   struct epoll_event event = {};
-  event.events = EPOLLIN | EPOLLONESHOT;
+  // A worker's answer may have come already, and have found nobody to wake.
+  event.events = EPOLLIN | EPOLLONESHOT | (kept.compile && kept.compile->ready() ? EPOLLOUT : 0u);
   event.data.fd = number;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, number, &event) != 0) connections_.erase(number);
   return true;
@@ -255,15 +266,49 @@ void Server::serve(int fd) {
     auto found = connections_.find(fd);
     if (found == connections_.end()) return;
     connection = found->second.get();
+    connection->in_service = true;
+    connection->woken = false;
   }
   // EPOLLONESHOT: no other thread has this connection until it is armed again.
   bool open = advance(*connection);
   if (!open && connection->peer_gone) keep(std::move(connection->lent));
+  if (open && connection->compile && connection->compile->ready()) {
+    open = send_answer(fd, connection->compile->resume());
+  }
+  std::unique_ptr<Connection> gone;  // ends behind the lock: giving a compile up takes a moment
   std::lock_guard lock(mutex_);
+  connection->in_service = false;
+  if (open && arm(*connection)) return;
+  gone = std::move(connections_[fd]);
+  connections_.erase(fd);
+}
+
+// Called with mutex_ held.
+bool Server::arm(Connection& connection) {
+  const int fd = connection.fd.get();
   struct epoll_event event = {};
-  event.events = EPOLLIN | EPOLLONESHOT;
+  event.events = EPOLLIN | EPOLLONESHOT | (connection.woken ? EPOLLOUT : 0u);
   event.data.fd = fd;
-  if (!open || epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) != 0) connections_.erase(fd);
+  return epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0;
+}
+
+// A worker has answered: some thread is to resume the compile. A socket can always be written to, which is how it is
+// told; whoever has the connection now looks again before it lets go.
+void Server::wake(int fd, uint64_t serial) {
+  std::lock_guard lock(mutex_);
+  auto found = connections_.find(fd);
+  if (found == connections_.end() || found->second->serial != serial) return;
+  found->second->woken = true;
+  if (!found->second->in_service) (void)arm(*found->second);
+}
+
+// Launchers whose compile is at a worker hear that this daemon lives.
+void Server::reassure() {
+  std::lock_guard lock(mutex_);
+  for (const auto& [fd, connection] : connections_) {
+    if (connection->in_service || !connection->compile || !connection->compile->busy()) continue;
+    (void)send_frame(fd, frame::Type::kBusy, {}, 0).ok();
+  }
 }
 
 // Takes what has arrived and handles whole frames. False when the connection is done.
@@ -297,7 +342,8 @@ bool Server::handle(Connection& connection, frame::Type type, const std::string&
     return send_frame(connection.fd.get(), frame::Type::kText, encode_string(control(*verb)), kReplyTimeoutMs).ok();
   }
   if (type == frame::Type::kCompile) served_.fetch_add(1);
-  return drive(engine_, connection.compile, connection.fd.get(), type, payload);
+  auto wake_it = [this, fd = connection.fd.get(), serial = connection.serial] { wake(fd, serial); };
+  return drive(engine_, connection.compile, connection.fd.get(), wake_it, type, payload);
 }
 
 std::string Server::control(const std::string& verb) {

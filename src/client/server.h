@@ -45,6 +45,9 @@ class Server {
     std::unique_ptr<Compile> compile;
     std::vector<Fd> lent;  // see client/keeper.h
     bool peer_gone = false;
+    uint64_t serial = 0;      // tells it from a later one with the same descriptor
+    bool in_service = false;  // a thread has it; guarded by mutex_, like the next
+    bool woken = false;       // its worker answered meanwhile
   };
   struct Kept {
     Fd fd;
@@ -58,6 +61,9 @@ class Server {
   bool serve_kept(int fd);
   bool has_work();
   bool handle(Connection& connection, frame::Type type, const std::string& payload);
+  void wake(int fd, uint64_t serial);
+  bool arm(Connection& connection);
+  void reassure();
   std::string control(const std::string& verb);
   bool is_orphaned() const;
 
@@ -67,7 +73,7 @@ class Server {
   uint64_t socket_ino_ = 0, socket_dev_ = 0;
   std::atomic<bool> stopping_{false};
   std::atomic<int64_t> last_activity_ns_{0};
-  std::atomic<uint64_t> served_{0};
+  std::atomic<uint64_t> served_{0}, serials_{0};
   std::mutex mutex_;  // guards everything below
   std::unordered_map<int, std::unique_ptr<Connection>> connections_;
   std::unordered_map<int, Kept> kept_;  // of compilers whose launchers were killed

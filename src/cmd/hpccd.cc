@@ -11,8 +11,10 @@
 #include <string>
 #include <thread>
 
+#include "base/fs.h"
 #include "build_id.h"
 #include "client/config.h"
+#include "client/image_mode.h"
 #include "client/server.h"
 #include "launcher/view.h"
 
@@ -57,6 +59,8 @@ int serve(const Arguments& arguments) {
     return 1;
   }
   Engine engine(std::move(store).value(), arguments.dir, view, HPCC_BUILD_ID);
+  engine.set_image_mode(std::make_unique<ImageMode>(engine.store(), engine.files(), arguments.dir, program_directory(),
+                                                    Link::kRemote));
   AppliedConfig config(arguments.dir, engine.store());
   ServerOptions options = arguments.server;
   options.idle_exit_s = [&] {
@@ -77,6 +81,7 @@ int serve(const Arguments& arguments) {
     close(arguments.ready_fd);
   }
   server.run();
+  engine.image_mode()->stop();  // its thread wakes connections of the server
   return 0;
 }
 

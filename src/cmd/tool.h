@@ -33,6 +33,9 @@ int tool_doctor(const Words& arguments);
 int tool_daemon(const Words& arguments);
 int tool_image(const Words& arguments);
 int tool_worker(const Words& arguments);
+int tool_up(const Words& arguments);
+int tool_down(const Words& arguments);
+int tool_status(const Words& arguments);
 int tool_compile(const Words& arguments);
 
 // Prints the audit rows whose output, object, action, source or row digest or row id begins with `wanted`, or whose

@@ -5,7 +5,9 @@
 #include <cstdlib>
 
 #include "build_id.h"
+#include "base/fs.h"
 #include "client/config.h"
+#include "client/image_mode.h"
 #include "client/server.h"
 #include "cmd/tool.h"
 #include "launcher/view.h"
@@ -27,6 +29,8 @@ int tool_compile(const Words& arguments) {
   if (!store.ok()) return 1;
   if (AppliedConfig config(dir, **store); !config.refresh()) (*store)->count(Counter::kError);
   Engine engine(std::move(store).value(), dir, view, HPCC_BUILD_ID);
+  engine.set_image_mode(
+      std::make_unique<ImageMode>(engine.store(), engine.files(), dir, program_directory(), Link::kNone));
   serve_connection(engine, Fd(fd));
   return 0;
 }

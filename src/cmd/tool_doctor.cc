@@ -31,7 +31,7 @@ int check_project() {
   if (!getcwd(here, sizeof here)) return 0;
   Request request;
   request.cwd = here;
-  Place place = find_place(request, "x.c");
+  Place place = find_place(request, "x.c", find_project_root(request.cwd));
   if (!place.logical_root) {
     printf("-     %-18s no .hpcc file at or above this directory: objects are the plain compiler's\n", "project");
     return 0;
@@ -42,12 +42,13 @@ int check_project() {
   if (Result<ProjectFile> project = decode_project_file(*text, path); !project.ok()) {
     return line(false, "project", project.error().message);
   }
+  const std::string_view logical = kLogicalRoot;
   printf("ok    %-18s %s is %.*s in debug information; debuggers find the sources by\n", "project", place.root.c_str(),
-         static_cast<int>(kLogicalRoot.size()), kLogicalRoot.data());
-  printf("      %-18s gdb:  set substitute-path %.*s %s\n", "", static_cast<int>(kLogicalRoot.size()),
-         kLogicalRoot.data(), place.root.c_str());
-  printf("      %-18s lldb: settings set target.source-map %.*s %s\n", "", static_cast<int>(kLogicalRoot.size()),
-         kLogicalRoot.data(), place.root.c_str());
+         static_cast<int>(logical.size()), logical.data());
+  printf("      %-18s gdb:  set substitute-path %.*s %s\n", "", static_cast<int>(logical.size()),
+         logical.data(), place.root.c_str());
+  printf("      %-18s lldb: settings set target.source-map %.*s %s\n", "", static_cast<int>(logical.size()),
+         logical.data(), place.root.c_str());
   return 0;
 }
 

@@ -1,14 +1,20 @@
 // `hpcc stats [--json]`, `hpcc -s`: counters of the last build and of all time. `hpcc -z` zeroes them.
+#include <algorithm>
 #include <cstdio>
+#include <set>
 #include <string>
 
+#include "base/fs.h"
 #include "client/quarantine.h"
 #include "cmd/tool.h"
+#include "trust/row.h"
 
 namespace hpcc {
 namespace {
 
 using ull = unsigned long long;
+
+constexpr size_t kLocalBytes = 256u << 20;
 
 uint64_t get(const CounterValues& values, Counter counter) { return values.counters[static_cast<size_t>(counter)]; }
 
@@ -88,7 +94,11 @@ void print_text(Store& store, const Quarantine& quarantine) {
   };
   printf("  %-26s %14s %14s\n", "", "last build", "all time");
   print_rows({row("hits", Counter::kLocalHit),
+              row("hits at a worker", Counter::kRemoteHit),
               row("compiled", Counter::kLocalCompiled),
+              row("compiled by workers", Counter::kRemoteCompiled),
+              row("image's compiler here", Counter::kFallbackImage),
+              row("host's compiler", Counter::kFallbackHost),
               {"hit rate", share(all), share(last)},
               row("misses: new", Counter::kMissNoKey),
               row("misses: inputs changed", Counter::kMissInputs),
@@ -122,6 +132,22 @@ void print_text(Store& store, const Quarantine& quarantine) {
   }
 }
 
+// What the host's own compiler made in projects with an image (fallback = "host"): each is named.
+void print_host_objects() {
+  Result<std::string> dir = state_directory();
+  Result<std::string> text = dir.ok() ? read_file(*dir + "/up/local.tsv", kLocalBytes) : dir;
+  if (!text.ok()) return;
+  std::set<std::string> names;
+  for (size_t at = 0; at < text->size();) {
+    const size_t end = std::min(text->find('\n', at), text->size());
+    Result<SignedRow> row = decode_row(std::string_view(*text).substr(at, end - at));
+    if (row.ok() && row->row.driver == "host") names.insert(row->row.name);
+    at = end + 1;
+  }
+  if (!names.empty()) puts("\n  compiled by the host's compiler (fallback = \"host\")");
+  for (const std::string& name : names) printf("    %s\n", name.c_str());
+}
+
 }  // namespace
 
 int tool_stats(const Words& arguments) {
@@ -143,6 +169,7 @@ int tool_stats(const Words& arguments) {
   Result<std::string> dir = state_directory();
   const Quarantine quarantine(dir.ok() ? *dir : std::string());
   json ? print_json(*store, quarantine) : print_text(*store, quarantine);
+  if (!json) print_host_objects();
   return 0;
 }
 

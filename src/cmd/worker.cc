@@ -95,7 +95,13 @@ BootGuest boot_with(const SandboxSpec& common, const std::string& run_dir, bool 
     Guest guest;
     TRY_ASSIGN(guest.sandbox, is_qemu ? start_qemu(spec, own) : start_namespace(spec, own));
     TRY_ASSIGN(Fd stream, guest.sandbox->connect(own));
-    TRY_ASSIGN(guest.session, GuestSession::start(std::move(stream), GuestOptions(), own));
+    auto session = GuestSession::start(std::move(stream), GuestOptions(), own);
+    if (!session.ok()) {
+      // A sandbox that has ended says more of the reason than the end of its stream does.
+      const auto again = guest.sandbox->connect(own);
+      return again.ok() ? std::move(session).error() : again.error();
+    }
+    guest.session = std::move(*session);
     return guest;
   };
 }
@@ -128,7 +134,7 @@ Status serve(Arguments arguments, const sigset_t& signals) {
              WorkerServer::start(options, tls, std::move(key),
                                  boot_with(guests, arguments.up + "/run", arguments.driver != "namespace", images)));
   if (arguments.ready_fd >= 0) {
-    TRY(write_fd(arguments.ready_fd, server->address() + "\n", "the ready descriptor"));
+    TRY(write_fd(arguments.ready_fd, server->address() + " " + options.driver + "\n", "the ready descriptor"));
     ::close(arguments.ready_fd);
   }
   int signal_number = 0;

@@ -31,12 +31,16 @@ enum class Type : uint32_t {
   kStored = 19,  // string note
   kText = 20,    // answer to kControl
   kRefused = 21,  // in place of kStored, under HPCC_STRICT only: string why the build must fail
+  kBusy = 32,    // empty: a worker is at it; the next frame comes within the same time again
 };
 
 // request flags
 inline constexpr uint32_t kRecache = 1, kStderrTty = 2, kStdoutTty = 4;
 // run flags
 inline constexpr uint32_t kTrace = 1, kCapture = 2, kReport = 4;
+// kHold: what is captured is not passed on; the answer to kFinish is kDone with the text to print. kCommand: the first
+// list is the whole command, its first word the program's absolute path.
+inline constexpr uint32_t kHold = 8, kCommand = 16;
 // finish flags
 inline constexpr uint32_t kUntraced = 1, kTruncated = 2, kForeign = 4, kNetwork = 8;
 

@@ -23,8 +23,8 @@ namespace {
 
 constexpr int kReplyDeadlineMs = 8000;
 
-const char* const kVerbs[] = {"stats",   "explain", "inspect", "doctor", "daemon", "help",
-                              "version", "config",  "image",   "worker", "audit",  nullptr};
+const char* const kVerbs[] = {"stats",  "explain", "inspect", "doctor", "daemon", "help", "version", "config",
+                              "image",  "worker",  "up",      "down",   "status", "audit", nullptr};
 
 bool is_verb(Text word) {
   if (word.size == 0 || word.data[0] == '-') return true;
@@ -90,6 +90,10 @@ bool find_program(const char* name, Path* out, bool* passed_over) {
 }
 
 [[noreturn]] void become(const char* program, char** argv) {
+  if (*program == 0) {
+    fprintf(stderr, "hpcc: %s: command not found\n", argv[0]);
+    _exit(127);
+  }
   execv(program, argv);
   int error = errno;
   fprintf(stderr, "hpcc: cannot run %s: %s\n", program, strerror(error));
@@ -157,10 +161,14 @@ Engine connect_engine(const Places& places) {
   return fd >= 0 ? Engine{fd, true} : Engine{spawn_engine(places), false};
 }
 
-// Sends the request and waits for the answer: as receive_frame.
+// Sends the request and waits for the answer: as receive_frame. While a worker compiles, the engine says so.
 int ask(int engine, Buffer& request, frame::Type* type, Buffer* reply) {
   if (!send_frame(engine, frame::Type::kCompile, request.data(), request.size())) return -1;
-  return receive_frame(engine, type, reply, kReplyDeadlineMs);
+  int got;
+  do {
+    got = receive_frame(engine, type, reply, kReplyDeadlineMs);
+  } while (got == 1 && *type == frame::Type::kBusy);
+  return got;
 }
 
 [[noreturn]] void finish_done(Buffer& reply) {
@@ -195,11 +203,9 @@ bool is_complete_done(Buffer& reply) {
 int compile(char** argv) {
   static Path driver;  // argv[0] may point into it
   bool passed_over = false;
-  if (!find_program(argv[0], &driver, &passed_over)) {
-    fprintf(stderr, "hpcc: %s: command not found\n", argv[0]);
-    return 127;
-  }
-  if (passed_over) argv[0] = driver.text;
+  // A compiler that is not on this machine may be in the project's image: the engine decides.
+  if (!find_program(argv[0], &driver, &passed_over)) driver.text[driver.size = 0] = 0;
+  if (passed_over && driver.size != 0) argv[0] = driver.text;
   if (env_flag("HPCC_DISABLE")) become(driver.c_str(), argv);
   Places places;
   Buffer request(frame::kMaxLength), reply(frame::kMaxLength);

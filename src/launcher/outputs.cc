@@ -13,7 +13,7 @@ bool pump(int from, int to, Buffer* keep) {
   if (got < 0) return errno == EINTR || errno == EAGAIN;
   if (got == 0) return false;
   keep->append(chunk, static_cast<size_t>(got));
-  write_all(to, chunk, static_cast<size_t>(got));
+  if (to >= 0) write_all(to, chunk, static_cast<size_t>(got));
   return true;
 }
 
@@ -24,18 +24,18 @@ void drain_one(int from, int to, Buffer* keep) {
   ssize_t got;
   while ((got = read(from, chunk, sizeof chunk)) > 0) {
     keep->append(chunk, static_cast<size_t>(got));
-    write_all(to, chunk, static_cast<size_t>(got));
+    if (to >= 0) write_all(to, chunk, static_cast<size_t>(got));
   }
 }
 
 }  // namespace
 
-bool Outputs::pump_out() { return pump(out_fd, 1, out); }
-bool Outputs::pump_err() { return pump(err_fd, 2, err); }
+bool Outputs::pump_out() { return pump(out_fd, held ? -1 : 1, out); }
+bool Outputs::pump_err() { return pump(err_fd, held ? -1 : 2, err); }
 
 void Outputs::drain() {
-  drain_one(out_fd, 1, out);
-  drain_one(err_fd, 2, err);
+  drain_one(out_fd, held ? -1 : 1, out);
+  drain_one(err_fd, held ? -1 : 2, err);
 }
 
 }  // namespace hpcc::launcher

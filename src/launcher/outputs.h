@@ -1,4 +1,4 @@
-// The compiler's captured streams: passed on at once, and kept for the engine.
+// The compiler's captured streams: kept for the engine, and passed on at once unless held.
 #pragma once
 
 #include "launcher/sys.h"
@@ -9,6 +9,7 @@ struct Outputs {
   int out_fd = -1, err_fd = -1;  // our ends of the pipes; -1 when not captured
   Buffer* out;
   Buffer* err;
+  bool held = false;
 
   // Copies what has arrived; false at the end of the stream.
   bool pump_out();

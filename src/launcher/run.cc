@@ -55,7 +55,7 @@ struct Plan {
   char** argv = nullptr;
 };
 
-// argv[0], prefix words, the user's arguments, suffix words.
+// argv[0], prefix words, the user's arguments, suffix words; or the engine's own command.
 bool decode_plan(Buffer& reply, char** argv, Plan* plan) {
   frame::Reader in{reply.data(), reply.size()};
   plan->flags = in.u32();
@@ -66,7 +66,8 @@ bool decode_plan(Buffer& reply, char** argv, Plan* plan) {
   char** words = static_cast<char**>(malloc((own + reply.size() / 4 + 8) * sizeof(char*)));
   if (!text || !words) return false;
   size_t n = 0;
-  words[n++] = argv[0];
+  const bool own_command = plan->flags & frame::kCommand;
+  if (!own_command) words[n++] = argv[0];
   for (int list = 0; list < 2; ++list) {
     uint32_t count = in.u32();
     for (uint32_t i = 0; i < count && !in.failed; ++i) {
@@ -78,13 +79,13 @@ bool decode_plan(Buffer& reply, char** argv, Plan* plan) {
       words[n++] = text;
       text += size + 1;
     }
-    if (list == 0) {
+    if (list == 0 && !own_command) {
       for (size_t i = 1; i < own; ++i) words[n++] = argv[i];
     }
   }
   words[n] = nullptr;
   plan->argv = words;
-  return !in.failed && in.at == in.size;
+  return !in.failed && in.at == in.size && n > 0;
 }
 
 struct Pipe {
@@ -217,7 +218,34 @@ bool leave_to_guardian(int listener) {
   _exit(0);
 }
 
+// The engine's rendering of what was held back, or as it is when there is none.
+void print_held(Buffer* done, Buffer& out, Buffer& err) {
+  uint32_t sizes[2] = {static_cast<uint32_t>(out.size()), static_cast<uint32_t>(err.size())};
+  const char* texts[2] = {out.data(), err.data()};
+  if (done) {
+    frame::Reader in{done->data(), done->size()};
+    in.u32();
+    for (int i = 0; i < 2; ++i) texts[i] = in.string(&sizes[i]);
+  }
+  for (int i = 0; i < 2; ++i) write_all(i + 1, texts[i], sizes[i]);
+}
+
 enum class Reported { kYes, kUnanswered, kRefused };
+
+// The engine copies the outputs now: build systems edit them at once. A failure is answered as soon as it is counted.
+Reported await_stored(int engine, bool held, Buffer& out, Buffer& err) {
+  frame::Type type;
+  Buffer reply(frame::kMaxLength);
+  const int got = receive_frame(engine, &type, &reply, kStoreDeadlineMs);
+  if (held) print_held(got == 1 && type == frame::Type::kDone ? &reply : nullptr, out, err);
+  if (got <= 0) return got == 0 ? Reported::kUnanswered : Reported::kYes;
+  if (type != frame::Type::kRefused) return Reported::kYes;
+  frame::Reader in{reply.data(), reply.size()};
+  uint32_t size = 0;
+  const char* why = in.string(&size);
+  fprintf(stderr, "hpcc: %.*s\n", static_cast<int>(size), why ? why : "");
+  return Reported::kRefused;
+}
 
 Reported report(int engine, Tracer& tracer, const Child& child, const Plan& plan, int code, uint64_t started,
                 uint64_t wall, Buffer& out, Buffer& err) {
@@ -237,19 +265,10 @@ Reported report(int engine, Tracer& tracer, const Child& child, const Plan& plan
   bool ok = payload.append(head, writer.size) && payload.append(&sizes[0], 4) && payload.append(out.data(), sizes[0]) &&
             payload.append(&sizes[1], 4) && payload.append(err.data(), sizes[1]);
   if (!ok || !send_frame(engine, frame::Type::kFinish, payload.data(), payload.size())) {
+    if (plan.flags & frame::kHold) print_held(nullptr, out, err);
     return Reported::kYes;
   }
-  // The engine copies the outputs now: build systems edit them at once. A failure is answered as soon as it is counted.
-  frame::Type type;
-  Buffer reply(kReplyLimit);
-  int got = receive_frame(engine, &type, &reply, kStoreDeadlineMs);
-  if (got <= 0) return got == 0 ? Reported::kUnanswered : Reported::kYes;
-  if (type != frame::Type::kRefused) return Reported::kYes;
-  frame::Reader in{reply.data(), reply.size()};
-  uint32_t size = 0;
-  const char* why = in.string(&size);
-  fprintf(stderr, "hpcc: %.*s\n", static_cast<int>(size), why ? why : "");
-  return Reported::kRefused;
+  return await_stored(engine, (plan.flags & frame::kHold) != 0, out, err);
 }
 
 bool send_events(void* engine, const char* events, size_t size) {
@@ -265,6 +284,7 @@ int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, con
     execv(driver, argv);
     return 126;
   }
+  if (plan.flags & frame::kCommand) driver = plan.argv[0];
   const uint64_t started = clock_ns(CLOCK_REALTIME), ticks = clock_ns(CLOCK_MONOTONIC);
   install_signal_forwarding();
   if (!start_child(driver, plan, &child)) {
@@ -276,7 +296,7 @@ int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, con
   if ((plan.flags & frame::kTrace) && child.traced) sink = EventSink{send_events, &engine};
   Tracer tracer(sink);
   Buffer out(kCaptureLimit), err(kCaptureLimit);
-  Outputs outputs{child.out.read_end, child.err.read_end, &out, &err};
+  Outputs outputs{child.out.read_end, child.err.read_end, &out, &err, (plan.flags & frame::kHold) != 0};
   int status = child.by_ptrace ? watch_ptrace(child.pid, tracer, outputs) : watch(child, tracer, outputs);
   g_child = 0;
   outputs.drain();

@@ -26,8 +26,19 @@ std::string_view bypass_name(Bypass reason) {
     case Bypass::kOutputMissing: return "output_missing";
     case Bypass::kOutputTooLarge: return "output_too_large";
     case Bypass::kStoreError: return "store_error";
-    case Bypass::kImageMode: return "image_mode";
     case Bypass::kQuarantined: return "quarantined";
+    case Bypass::kNoWorker: return "no_worker";
+    case Bypass::kNoImage: return "no_image";
+    case Bypass::kRemoteFailed: return "remote_failed";
+    case Bypass::kReceiptRefused: return "receipt_refused";
+    case Bypass::kScanIncomplete: return "scan_incomplete";
+    case Bypass::kOutsideRoot: return "outside_root";
+    case Bypass::kIdenticalInputs: return "identical_inputs";
+    case Bypass::kPrecompiledHeader: return "precompiled_header";
+    case Bypass::kOddPath: return "odd_path";
+    case Bypass::kNativeCpu: return "native_cpu";
+    case Bypass::kInputTooLarge: return "input_too_large";
+    case Bypass::kNoDaemon: return "no_daemon";
     case Bypass::kCount: break;
   }
   return "invalid";

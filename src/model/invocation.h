@@ -44,8 +44,20 @@ enum class Bypass : uint8_t {
   kOutputMissing,       // the compiler did not write a declared output, or wrote an undeclared one
   kOutputTooLarge,
   kStoreError,          // the store cannot be written: disk full, read-only, unsupported file system
-  kImageMode,           // .hpcc names an image: the remote path is not there
   kQuarantined,         // a stored result of this compile was seen to be wrong (client/quarantine.h)
+  // Of image mode: why a compile did not go to a worker.
+  kNoWorker,            // no scheduler, no worker, or none that answered in time
+  kNoImage,             // the image is not on this machine, so there is no compiler
+  kRemoteFailed,        // the worker could not run it: a limit, a lost guest
+  kReceiptRefused,      // the worker's statement did not hold
+  kScanIncomplete,      // inputs were still missing after the last round
+  kOutsideRoot,         // the source or an output lies outside of the project
+  kIdenticalInputs,     // equal headers with #pragma once: which is read depends on times
+  kPrecompiledHeader,
+  kOddPath,             // "..", behind a symbolic link
+  kNativeCpu,           // -march=native
+  kInputTooLarge,       // too many or too large inputs
+  kNoDaemon,            // HPCC_DAEMON=0 compiles here
   kCount
 };
 std::string_view bypass_name(Bypass reason);  // "unknown_option", ...

@@ -30,6 +30,9 @@ std::string_view counter_name(Counter counter) {
     case Counter::kLinksRecorded: return "links_recorded";
     case Counter::kVerified: return "verified";
     case Counter::kVerifyDiffered: return "verify_differed";
+    case Counter::kFallbackImage: return "fallback_image";
+    case Counter::kFallbackHost: return "fallback_host";
+    case Counter::kBytesSent: return "bytes_sent";
     case Counter::kCount: break;
   }
   return "invalid";

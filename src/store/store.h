@@ -64,6 +64,9 @@ enum class Counter : uint8_t {
   kLinksRecorded,
   kVerified,         // hits compiled again with an equal result (HPCC_VERIFY); counted among kLocalHit, too
   kVerifyDiffered,   // hits compiled again with another result: quarantined
+  kFallbackImage,    // compiled here by the image's own compiler
+  kFallbackHost,     // compiled here by the host's compiler (fallback = "host")
+  kBytesSent,        // to workers and schedulers
   kCount
 };
 std::string_view counter_name(Counter counter);

@@ -70,9 +70,9 @@ TEST_F(Log, ProvesEachRowToAReceiptsReader) {
     AuditRow one = row("a.c");
     one.tenant = "t";
     one.image_digest = "sha256:i";
-    one.probes_digest = BlobDigest::of("").hex();
+    one.probes_digest = BlobDigest::of("p").hex();
     AuditLog::Appended added = *log->append(one, Deadline::after_ms(60000));
-    Receipt receipt{added.line, added.leaf_index, added.checkpoint, added.inclusion, ""};
+    Receipt receipt{added.line, added.leaf_index, added.checkpoint, added.inclusion, "p"};
     ExpectedReceipt expected;
     expected.worker_key = key.public_key();
     expected.worker = "w1";
@@ -90,6 +90,9 @@ TEST_F(Log, ProvesEachRowToAReceiptsReader) {
     other = expected;
     other.output_digest = "x";
     EXPECT_FALSE(check_receipt(receipt, other).ok());
+    Receipt bare = receipt;
+    bare.probes.clear();
+    EXPECT_FALSE(check_receipt(bare, expected).ok());
     Receipt moved = receipt;
     moved.leaf_index ^= 1;
     EXPECT_FALSE(check_receipt(moved, expected).ok());

@@ -18,7 +18,7 @@ struct Receipt {
   uint64_t leaf_index = 0;
   std::string checkpoint;              // signed note
   std::vector<std::string> inclusion;  // 32 bytes each
-  std::string probes;                  // encode_probes()
+  std::string probes;                  // encode_probes(); "" when the compile escaped its observer
 };
 
 // What the client knows by itself: from its lease, its own action and the outputs it has hashed.

@@ -11,7 +11,9 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -116,6 +118,7 @@ Result<Fd> open_path(const std::string& path, int flags) {
 // Everything the new process needs, made before fork.
 struct Launch {
   unsigned id_base = 0;  // 0: the caller's own id
+  std::string tree_path, agent_path;
   Fd control, tree, agent, info, user_namespace, errors, null;
   std::vector<std::string> words;
   std::vector<char*> argv;
@@ -168,13 +171,37 @@ void add_words(Launch* launch) {
   launch->argv.push_back(nullptr);
 }
 
+// bubblewrap resolves the paths of what it binds as the id it runs as, to which a home or state directory of root is
+// closed. So both get paths that are open to it, in a mount namespace that nobody else sees. In the child.
+bool expose_sources(const Launch& launch) {
+  constexpr const char *kTree = "/tmp/image", *kAgent = "/tmp/agent";
+  if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return false;
+  // Descriptors of the other namespace's mounts cannot be bound here. They may lie below /tmp, which is covered next.
+  const int tree = open(launch.tree_path.c_str(), O_PATH | O_CLOEXEC);
+  const int agent = open(launch.agent_path.c_str(), O_PATH | O_CLOEXEC);
+  if (tree < 0 || agent < 0 || !place(tree, kTreeFd) || !place(agent, kAgentFileFd)) return false;
+  if (mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0711,size=64k") != 0) return false;
+  umask(0);
+  const int file = open(kAgent, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+  if (file < 0 || close(file) != 0 || mkdir(kTree, 0755) != 0) return false;
+  char source[] = "/proc/self/fd/0";
+  for (const auto& [number, target] : {std::pair{kTreeFd, kTree}, std::pair{kAgentFileFd, kAgent}}) {
+    static_assert(kAgentFileFd < 10);
+    source[sizeof source - 2] = static_cast<char>('0' + number);
+    if (mount(source, target, nullptr, MS_BIND, nullptr) != 0) return false;
+    const int bound = open(target, O_PATH | O_CLOEXEC);
+    if (bound < 0 || !place(bound, number)) return false;
+  }
+  return true;
+}
+
 // In the child: only system calls, since other threads may have held any lock at the fork.
 [[noreturn]] void become_bubblewrap(const Launch& launch) {
   bool ok = place(launch.null.get(), 0) && place(launch.errors.get(), 1) && place(launch.errors.get(), 2);
   int target = kAgentControlFd;
   for (int source : launch.sources) ok = ok && place(source, target++);
   ok = ok && syscall(SYS_close_range, static_cast<unsigned>(target), ~0u, 0u) == 0;
-  if (ok && launch.id_base != 0) ok = become(launch.id_base);
+  if (ok && launch.id_base != 0) ok = expose_sources(launch) && become(launch.id_base);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -314,8 +341,10 @@ Result<std::unique_ptr<Sandbox>> start_namespace(const SandboxSpec& spec, Deadli
   info.vm_id = new_uuid7();
   TRY_ASSIGN(info.agent_digest, file_sha256(spec.agent));
   Launch launch;
-  TRY_ASSIGN(launch.tree, open_path(spec.rootfs.tree_dir, O_DIRECTORY));
-  TRY_ASSIGN(launch.agent, open_path(spec.agent, O_NOFOLLOW));
+  launch.tree_path = spec.rootfs.tree_dir;
+  launch.agent_path = spec.agent;
+  TRY_ASSIGN(launch.tree, open_path(launch.tree_path, O_DIRECTORY));
+  TRY_ASSIGN(launch.agent, open_path(launch.agent_path, O_NOFOLLOW));
   launch.null = Fd(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!launch.null) return errno_error("open /dev/null");
   TRY_ASSIGN(Pipe errors, make_pipe());

@@ -75,8 +75,8 @@ Result<Request> decode_request(std::string_view payload) {
             read_list(in, &request.argv, limits::kArgvCount, limits::kArgvBytes) &&
             read_list(in, &request.env, limits::kArgvCount, limits::kEnvBytes);
   if (!ok || in.failed || in.at != in.size) return malformed("request");
-  if (request.argv.empty() || request.cwd.empty() || request.cwd[0] != '/' || request.driver.empty()) {
-    return malformed("request: empty argv, driver or cwd");
+  if (request.argv.empty() || request.cwd.empty() || request.cwd[0] != '/') {
+    return malformed("request: empty argv or cwd");
   }
   return request;
 }

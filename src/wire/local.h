@@ -17,7 +17,7 @@ struct Request {
   uint32_t flags = 0;  // frame::kRecache, kStderrTty, kStdoutTty
   uint32_t umask = 022;
   std::string build_id;
-  std::string driver;  // the compiler's file as the launcher found it; may be relative to cwd
+  std::string driver;  // the compiler's file as the launcher found it; may be relative to cwd; "": there is none
   std::string cwd;     // as getcwd gives it
   std::string pwd;     // $PWD as it stands in the environment, "" when unset
   std::vector<std::string> argv;

@@ -45,7 +45,7 @@ void describe(const GuestResult& guest, const std::string& probes, AuditRow* row
   row->exit = guest.exit_code;
   row->output_digest = outputs_digest(names_of(guest.outputs));
   row->object_digest = guest.outputs.empty() ? "" : guest.outputs[0].digest.hex();
-  row->probes_digest = BlobDigest::of(probes).hex();
+  row->probes_digest = probes.empty() ? "" : BlobDigest::of(probes).hex();
   row->stdio_digest = stdio_digest_of(BlobDigest::of(guest.stdout_bytes), BlobDigest::of(guest.stderr_bytes));
   row->peak_rss_kib = guest.peak_rss_kib;
   row->cpu_ms = guest.cpu_ms;
@@ -194,7 +194,7 @@ Result<Executor::Made> Executor::keep(const ExecuteJob& job, GuestResult& guest)
       guest.stderr_bytes, [&](const auto& raw) { result.set_stderr_raw(raw); },
       [&](const auto& digest) { *result.mutable_stderr_digest() = digest; }));
   result.mutable_execution_metadata()->set_worker(parts_.worker);
-  made.probes = encode_probes(guest.probes);
+  if (guest.observed) made.probes = encode_probes(guest.probes);
   return made;
 }
 
@@ -326,7 +326,7 @@ Result<hpcc::v1::ReplayResponse> Executor::replay(const Caller& caller, const Si
     return std::move(guest).error();
   }
   row.duration_ms = static_cast<uint64_t>(now_ms() - started_ms);
-  const std::string probes = encode_probes(guest->probes);
+  const std::string probes = guest->observed ? encode_probes(guest->probes) : "";
   describe(*guest, probes, &row);
   hpcc::v1::ReplayResponse response;
   TRY_ASSIGN(*response.mutable_receipt(), append(row, probes, Deadline::after_ms(kAppendMs)));

@@ -69,6 +69,7 @@ class Sandbox:
                 process.wait()
         for hpcc_dir in self.dirs:
             if os.path.isdir(hpcc_dir):
+                subprocess.run([self.hpcc_bin, "down"], env={**self.env, "HPCC_DIR": hpcc_dir}, capture_output=True, timeout=60)
                 subprocess.run([self.hpcc_bin, "daemon", "stop"], env={**self.env, "HPCC_DIR": hpcc_dir}, capture_output=True,
                                timeout=30)
         for pid in self.daemons():

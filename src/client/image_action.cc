@@ -1,0 +1,129 @@
+#include "client/image_action.h"
+
+#include <algorithm>
+
+#include "base/fs.h"
+#include "compiler/logical.h"
+
+namespace hpcc {
+namespace {
+
+struct AllowedVariable {
+  std::string_view name;
+  bool paths;
+};
+constexpr AllowedVariable kAllowed[] = {
+    {"CPATH", true},
+    {"CPLUS_INCLUDE_PATH", true},
+    {"C_INCLUDE_PATH", true},
+    {"SOURCE_DATE_EPOCH", false},
+};
+
+bool is_preprocessed_here(Language language) {
+  return language == Language::kC || language == Language::kCxx || language == Language::kAssemblerWithCpp;
+}
+
+bool has_option(const Invocation& invocation, std::string_view name) {
+  return std::any_of(invocation.key_args.begin(), invocation.key_args.end(),
+                     [&](const KeyArg& arg) { return std::string_view(arg.option).starts_with(name); });
+}
+
+// Options that make the object a function of the command alone. They stand before the user's, which so win.
+std::vector<std::string> hermetic_options(const ActionInputs& in) {
+  std::vector<std::string> out;
+  const Invocation& invocation = in.invocation;
+  if (!is_preprocessed_here(invocation.language)) return out;
+  if (invocation.family == Family::kGcc && !has_option(invocation, "-frandom-seed")) {
+    const std::string source = invocation.source[0] == '/' ? invocation.source : in.place.cwd + "/" + invocation.source;
+    std::optional<std::string> path = invocation.source[0] == '/' ? project_path(source, in.place) : std::nullopt;
+    if (!path) path = lexically_normal("/" + source).substr(1);
+    out.push_back("-frandom-seed=" + *path);
+  }
+  const bool dated = in.date_time == ProjectFile::DateTime::kError && !find_env(in.env, "SOURCE_DATE_EPOCH");
+  if (dated) out.push_back("-Werror=date-time");
+  if (in.coloured) {
+    out.push_back(invocation.family == Family::kGcc ? "-fdiagnostics-color=always" : "-fcolor-diagnostics");
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> guest_arguments(const ActionInputs& in) {
+  std::vector<std::string> out = logical_arguments(in.invocation.family, in.argv, in.place);
+  std::vector<std::string> hermetic = hermetic_options(in);
+  out.insert(out.begin() + 1, hermetic.begin(), hermetic.end());
+  return out;
+}
+
+Variables guest_environment(const std::vector<std::string>& env, const ScanPlace& place) {
+  Variables out;
+  for (const AllowedVariable& allowed : kAllowed) {
+    std::optional<std::string_view> value = find_env(env, allowed.name);
+    if (!value) continue;
+    out.emplace_back(allowed.name, allowed.paths ? to_logical(*value, place) : std::string(*value));
+  }
+  return out;
+}
+
+ReapiCommand make_command(const ActionInputs& in) {
+  ReapiCommand command;
+  command.arguments = guest_arguments(in);
+  command.environment = guest_environment(in.env, in.place);
+  command.working_directory = in.place.cwd;
+  for (const OutputFile& output : in.invocation.outputs) {
+    command.output_paths.push_back(guest_output_path(output.path, in.place));
+  }
+  return command;
+}
+
+std::string guest_output_path(const std::string& path, const ScanPlace& place) {
+  std::optional<std::string> below;
+  if (path.starts_with('/')) {
+    below = project_path(path, place);
+  } else {
+    below = lexically_normal("/" + place.cwd + "/" + path).substr(1);
+  }
+  if (!below) return path;
+  // Relative to the working directory, by as few ".." as there need be.
+  std::string_view from = place.cwd, to = *below;
+  while (!from.empty()) {
+    const std::string_view head = from.substr(0, from.find('/'));
+    if (!to.starts_with(head) || to.size() <= head.size() || to[head.size()] != '/') break;
+    to.remove_prefix(head.size() + 1);
+    from.remove_prefix(std::min(from.size(), head.size() + 1));
+  }
+  std::string out;
+  while (!from.empty()) {
+    out += "../";
+    from.remove_prefix(std::min(from.size(), from.substr(0, from.find('/')).size() + 1));
+  }
+  return out + std::string(to);
+}
+
+std::string make_action(const CasDigest& command, const CasDigest& input_root, const std::string& image,
+                        bool cacheable) {
+  ReapiAction action;
+  action.command = command;
+  action.input_root = input_root;
+  action.do_not_cache = !cacheable;
+  action.platform = {{"container-image", image}, {"OSFamily", "linux"}, {"ISA", "x86-64"}};
+  return encode_reapi_action(action);
+}
+
+std::string describe_action(const ReapiCommand& command, const std::vector<TreeFile>& inputs,
+                            const std::string& image) {
+  std::string text = "image " + image + "\n";
+  auto line = [&](const std::string& tag, std::string_view value) {
+    text += tag + " ";
+    for (char c : value) text += c == '\n' ? std::string("\\n") : std::string(1, c);
+    text += '\n';
+  };
+  for (const std::string& argument : command.arguments) line("option", argument);
+  for (const auto& [name, value] : command.environment) line("env", name + "=" + value);
+  line("directory", command.working_directory);
+  for (const TreeFile& file : inputs) line("file:" + file.path, file.content.digest.hex());
+  return text;
+}
+
+}  // namespace hpcc

@@ -1,0 +1,42 @@
+// From a parsed command to the REAPI Action that compiles it in the image: arguments with logical paths and hermetic
+// options, the environment's few variables, the outputs. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "client/config.h"
+#include "compiler/environment.h"
+#include "compiler/include_scan.h"
+#include "model/input_tree.h"
+#include "model/invocation.h"
+
+namespace hpcc {
+
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+struct ActionInputs {
+  const Invocation& invocation;
+  const std::vector<std::string>& argv;  // response files expanded
+  const std::vector<std::string>& env;   // the caller's, all of it
+  const ScanPlace& place;
+  ProjectFile::DateTime date_time;
+  bool coloured;
+};
+
+// The command as guest and local compile run it.
+std::vector<std::string> guest_arguments(const ActionInputs& in);
+// An allow-list of the caller's variables; every other is the image's own.
+Variables guest_environment(const std::vector<std::string>& env, const ScanPlace& place);
+// An output as REAPI names it: relative to the working directory.
+std::string guest_output_path(const std::string& path, const ScanPlace& place);
+ReapiCommand make_command(const ActionInputs& in);
+std::string make_action(const CasDigest& command, const CasDigest& input_root, const std::string& image,
+                        bool cacheable);
+
+// For `hpcc explain`: everything the Action is made of, one line each.
+std::string describe_action(const ReapiCommand& command, const std::vector<TreeFile>& inputs, const std::string& image);
+
+}  // namespace hpcc

@@ -1,0 +1,113 @@
+// ImageCompile: one command of a project whose .hpcc names an image. scan → input tree → Action → local store → worker
+// → outputs; or, with a reason, the image's own compiler on this machine.
+//
+//   begin() → Answer; kBusy: a worker is asked, `wake` is called when resume() has something to do;
+//   kRun: finish() when the launcher reports.
+//
+// Nothing that a guest or a worker says becomes a key or takes an input away: its failed probes can only add inputs, of
+// which digest and name are this client's own.
+//
+// Used by one thread at a time; `wake` is called by another.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "client/config.h"
+#include "client/engine.h"
+#include "client/image_mode.h"
+#include "compiler/include_scan.h"
+#include "model/probes.h"
+#include "wire/remote.h"
+
+namespace hpcc {
+
+class ImageCompile {
+ public:
+  using Wake = std::function<void()>;
+  ImageCompile(Engine& engine, const Request& request, const std::string& root, const ProjectFile& project,
+               const std::function<bool()>& caller_waits, Wake wake);
+  ~ImageCompile();  // a compile that a worker still has is cancelled
+  ImageCompile(const ImageCompile&) = delete;
+  ImageCompile& operator=(const ImageCompile&) = delete;
+
+  Answer begin();
+  bool ready() const;  // resume() has something to do
+  bool busy() const { return asked_ != 0; }
+  Answer resume();
+  Answer finish(const Finish& finish);
+
+ private:
+  // What the link's thread leaves here.
+  struct Inbox {
+    std::mutex mutex;
+    std::optional<remote::RemoteResult> result;
+    Wake wake;
+  };
+
+  std::optional<BypassReason> prepare();
+  std::optional<BypassReason> check_outputs();
+  std::optional<BypassReason> scan();
+  std::optional<BypassReason> digest_inputs();
+  std::optional<BypassReason> check_time(uint32_t facts);
+  void build_action();
+  std::optional<Answer> try_hit();
+  Answer ask();
+  Answer take(const remote::RemoteResult& result);
+  // True when the tree has something that the guest looked for in vain; it is then an input of the next round.
+  bool add_missing(const Probes& probes);
+  Answer accept(const remote::RemoteResult& result, const Probes& probes);
+  Manifest manifest_of(const Probes& probes);
+  std::map<std::string, std::set<std::string>> absent_names(const Probes& probes);
+  Answer done(const CompileResult& result, int exit_code);
+  Answer locally(const BypassReason& reason);
+  Result<std::vector<std::string>> image_words(const std::string& tree) const;
+  bool is_reachable() const;
+  std::string record_name() const;
+  void render_dep_file();
+  bool wants_colour() const;
+  void write_history(const std::string& outcome);
+
+  Engine& engine_;
+  ImageMode& mode_;
+  const Request& request_;
+  const ProjectFile project_;
+  const std::function<bool()>& caller_waits_;
+  const Wake wake_;
+  int64_t begun_ns_ = 0;
+
+  Place place_;
+  ScanPlace scan_place_;
+  Family family_ = Family::kGcc;
+  std::vector<std::string> argv_;  // response files expanded
+  ParseResult parsed_;
+  Invocation* invocation_ = nullptr;
+  EnvKey env_;
+  std::unique_ptr<ProjectView> view_;
+  std::set<std::string> outputs_;  // below the root
+  std::vector<std::string> files_, directories_;
+  std::vector<std::string> added_;  // files that a guest looked for in vain
+  std::vector<TreeFile> inputs_;
+  bool cacheable_ = true;
+  bool coloured_ = false;
+  int rounds_ = 0;
+
+  ReapiCommand command_;
+  CasDigest input_root_;
+  remote::Submit submit_;
+  ActionDigest action_;
+  DirectKey key_;  // of the first round's Action
+  std::string history_name_;
+
+  std::shared_ptr<Inbox> inbox_;
+  uint64_t asked_ = 0;  // id of what the link was asked, 0: nothing
+  BypassReason local_reason_;
+};
+
+}  // namespace hpcc

@@ -1,0 +1,52 @@
+#include "client/image_mode.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "trust/row.h"
+
+namespace hpcc {
+
+ImageMode::ImageMode(Store& store, Files& files, const std::string& dir, const std::string& programs, Link link)
+    : up_dir_(dir + "/up"), projects_(files), receipts_(up_dir_ + "/client") {
+  if (link == Link::kNone) return;
+  link_ = std::make_unique<RemoteLink>(
+      store, std::vector<std::string>{programs + "/hpcc-remote", "--client-dir", up_dir_ + "/client"});
+}
+
+Result<std::string> ImageMode::tree(const std::string& image) const {
+  const std::string path = up_dir_ + "/images/" + image.substr(image.find(':') + 1) + "/tree";
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
+    return Error{Code::kNotFound, "image " + image + " is not on this machine", 0};
+  }
+  return path;
+}
+
+void ImageMode::record_local(const LocalRecord& record) {
+  AuditRow row;
+  row.image_digest = record.image;
+  row.row_id = make_uuid_v7();
+  row.start = rfc3339_us(realtime_ns());
+  row.disposition = record.disposition;
+  row.driver = record.driver;
+  row.exit = record.exit_code;
+  row.name = record.name;
+  Result<std::string> line = assert_row(row);
+  if (!line.ok()) return;
+  std::lock_guard lock(record_mutex_);
+  if (!make_directories(up_dir_, 0700).ok()) return;
+  const std::string path = up_dir_ + "/local.tsv";
+  Fd fd(open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  struct stat info;
+  if (!fd || fstat(fd.get(), &info) != 0) return;
+  const std::string head = info.st_size == 0 ? row_header() + "\n" : "";
+  (void)write_fd(fd.get(), head + *line + "\n", path).ok();
+}
+
+void ImageMode::stop() {
+  if (link_) link_->stop();
+}
+
+}  // namespace hpcc

@@ -1,0 +1,137 @@
+#include "client/project_files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "base/fs.h"
+
+namespace hpcc {
+namespace {
+
+constexpr size_t kListings = 1u << 16;      // directories remembered
+constexpr size_t kDirectives = 1u << 18;    // files remembered
+constexpr size_t kSourceBytes = 64u << 20;  // larger files name nothing
+constexpr size_t kEntriesPerDirectory = 1u << 20;
+
+}  // namespace
+
+std::shared_ptr<const ProjectFiles::Listing> ProjectFiles::listing(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) return nullptr;
+  const FileStamp stamp = stamp_of(info);
+  {
+    std::lock_guard lock(mutex_);
+    auto found = listings_.find(path);
+    if (found != listings_.end() && found->second->stamp == stamp) return found->second;
+  }
+  Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || fstat(fd.get(), &info) != 0) return nullptr;
+  auto listing = std::make_shared<Listing>();
+  listing->stamp = stamp_of(info);
+  const bool settled = listing->stamp.ctime_ns < realtime_ns() - kTickNs && has_trusted_stamps(fd.get());
+  DIR* directory = fdopendir(fd.get());
+  if (!directory) return nullptr;
+  fd.release();
+  while (const struct dirent* entry = readdir(directory)) {
+    if (listing->names.size() >= kEntriesPerDirectory) break;
+    listing->names.emplace(entry->d_name, entry->d_type);
+  }
+  closedir(directory);
+  if (!settled) return listing;
+  std::lock_guard lock(mutex_);
+  if (listings_.size() >= kListings) listings_.clear();
+  listings_[path] = listing;
+  return listing;
+}
+
+Result<std::shared_ptr<const Directives>> ProjectFiles::directives(const std::string& path, const BlobDigest& digest) {
+  {
+    std::lock_guard lock(mutex_);
+    auto found = directives_.find(digest);
+    if (found != directives_.end()) return found->second;
+  }
+  auto made = std::make_shared<Directives>();
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return errno_error("stat " + path);
+  if (static_cast<uint64_t>(info.st_size) <= kSourceBytes) {
+    TRY_ASSIGN(std::string text, read_file(path, kSourceBytes));
+    if (BlobDigest::of(text) != digest) return Error{Code::kCorrupt, path + ": changed while it was looked at", 0};
+    *made = scan_directives(text);
+  }
+  std::lock_guard lock(mutex_);
+  if (directives_.size() >= kDirectives) directives_.clear();
+  directives_[digest] = made;
+  return std::shared_ptr<const Directives>(made);
+}
+
+const ProjectFiles::Listing* ProjectView::listing(const std::string& directory) {
+  auto [entry, added] = listings_.try_emplace(directory);
+  if (added) entry->second = project_.listing(absolute(directory));
+  return entry->second.get();
+}
+
+EntryKind ProjectView::kind(const std::string& path) {
+  if (path.empty()) return EntryKind::kDirectory;
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return kind_in("", path);
+  return kind_in(path.substr(0, slash), std::string_view(path).substr(slash + 1));
+}
+
+EntryKind ProjectView::kind_in(const std::string& directory, std::string_view name) {
+  const ProjectFiles::Listing* names = listing(directory);
+  if (!names) return EntryKind::kAbsent;
+  auto found = names->names.find(name);
+  if (found == names->names.end()) return EntryKind::kAbsent;
+  if (found->second == DT_REG) return EntryKind::kFile;
+  if (found->second == DT_DIR) return EntryKind::kDirectory;
+  struct stat info;
+  const std::string path = absolute(directory) + "/" + std::string(name);
+  if (stat(path.c_str(), &info) != 0) return EntryKind::kAbsent;
+  return S_ISREG(info.st_mode) ? EntryKind::kFile : S_ISDIR(info.st_mode) ? EntryKind::kDirectory : EntryKind::kOther;
+}
+
+bool ProjectView::lists(const std::string& directory, std::string_view name) {
+  const ProjectFiles::Listing* names = listing(directory);
+  return names && names->names.find(name) != names->names.end();
+}
+
+bool ProjectView::is_link(const std::string& path) {
+  struct stat info;
+  return lstat(absolute(path).c_str(), &info) == 0 && S_ISLNK(info.st_mode);
+}
+
+Result<ProjectView::Fact> ProjectView::fact(const std::string& path) {
+  auto found = facts_.find(path);
+  if (found != facts_.end()) return found->second;
+  const std::string where = absolute(path);
+  struct stat info;
+  if (stat(where.c_str(), &info) != 0) return errno_error("stat " + where);
+  if (!S_ISREG(info.st_mode)) return Error{Code::kInvalid, where + ": no regular file", 0};
+  Files& files = project_.files();
+  TRY_ASSIGN(FileFact known, files.fact(files.intern(where), info));
+  Fact fact;
+  fact.file = {path, {known.digest, known.stamp.size}, (info.st_mode & S_IXUSR) != 0};
+  fact.facts = known.facts;
+  facts_.emplace(path, fact);
+  return fact;
+}
+
+Result<std::shared_ptr<const Directives>> ProjectView::directives(const std::string& path) {
+  TRY_ASSIGN(Fact known, fact(path));
+  TRY_ASSIGN(std::shared_ptr<const Directives> found, project_.directives(absolute(path), known.file.content.digest));
+  facts_[path].once = found->once;
+  return found;
+}
+
+ScanFiles ProjectView::scan_files() {
+  ScanFiles files;
+  files.kind = [this](const std::string& path) { return kind(path); };
+  files.is_link = [this](const std::string& path) { return is_link(path); };
+  files.directives = [this](const std::string& path) { return directives(path); };
+  return files;
+}
+
+}  // namespace hpcc

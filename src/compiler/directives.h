@@ -1,0 +1,37 @@
+// What one file may pull in, found in its text alone: the facts an include scan is made of. Conditions are not
+// evaluated and macros not expanded; a file that no compile of this unit would read may be named, and what is named in
+// a way that cannot be read here is marked as computed. Pure; kept by the file's digest.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hpcc {
+
+struct Reference {
+  enum class Form : uint8_t {
+    kQuote,     // "x": beside the file, then along the search path
+    kAngle,     // <x>: along the search path
+    kAssembly,  // .include "x": where the assembler looks
+    kData,      // .incbin, #embed: the same, and the file itself names nothing
+  };
+  Form form = Form::kQuote;
+  bool next = false;  // #include_next: the search goes on behind the directory that held this file
+  std::string name;
+  auto operator<=>(const Reference&) const = default;
+};
+
+struct Directives {
+  std::vector<Reference> references;  // in order, without repeats
+  // #include MACRO or __has_include(MACRO) stands in the file: any header_word of the unit may be meant.
+  bool computed = false;
+  std::vector<std::string> header_words;  // what looks like a header's name in macro definitions and computed includes
+  bool once = false;                      // #pragma once or #import: gcc merges equal files of equal times
+};
+
+Directives scan_directives(std::string_view text);
+// The same for an option's -D value ("NAME=VALUE").
+void scan_definition(std::string_view definition, Directives* out);
+
+}  // namespace hpcc

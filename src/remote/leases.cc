@@ -1,0 +1,88 @@
+#include "remote/leases.h"
+
+#include <grpcpp/client_context.h>
+
+#include "base/fs.h"
+#include "rpc/status.h"
+
+namespace hpcc {
+namespace {
+
+constexpr int64_t kFailureStandsNs = 2'000'000'000;
+constexpr int64_t kAvoidNs = 10'000'000'000;
+constexpr int64_t kRenewS = 5;  // before its end
+constexpr int kLookupMs = 5000;
+constexpr int kMessageBytes = 1 << 20;
+constexpr char kSchedulerName[] = "scheduler.hpcc";
+
+}  // namespace
+
+Status Leases::connect_locked() {
+  if (scheduler_) return {};
+  TRY_ASSIGN(config_, load_client_config(config_path_));
+  TRY_ASSIGN(tls_, read_tls(std::string(directory_of(config_path_))));
+  scheduler_ = v1::Scheduler::NewStub(dial_tls(config_.scheduler, kSchedulerName, tls_, kMessageBytes));
+  return {};
+}
+
+Result<ClientConfig> Leases::config() {
+  std::lock_guard lock(mutex_);
+  TRY(connect_locked());
+  return config_;
+}
+
+Result<TlsMaterial> Leases::tls() {
+  std::lock_guard lock(mutex_);
+  TRY(connect_locked());
+  return tls_;
+}
+
+Result<v1::Lease> Leases::look_up(const std::string& image, const std::string& avoided) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(kLookupMs));
+  v1::LookupRequest request;
+  request.set_image(image);
+  if (!avoided.empty()) request.add_avoid(avoided);
+  v1::Lease lease;
+  const grpc::Status status = scheduler_->Lookup(&context, request, &lease);
+  if (!status.ok()) return from_grpc(status, "scheduler " + config_.scheduler);
+  return lease;
+}
+
+Result<v1::Lease> Leases::get(const std::string& image) {
+  std::lock_guard lock(mutex_);  // one look-up serves all who wait for it
+  const int64_t now_s = realtime_ns() / 1'000'000'000;
+  auto found = leases_.find(image);
+  if (found != leases_.end() && found->second.expires_unix_s() - kRenewS > now_s) return found->second;
+  if (monotonic_ns() < failed_until_ns_) return failure_;
+  auto fail = [this](Error error) {
+    failure_ = error;
+    failed_until_ns_ = monotonic_ns() + kFailureStandsNs;
+    return error;
+  };
+  if (Status connected = connect_locked(); !connected.ok()) return fail(connected.error());
+  const Avoided bad = avoided_[image].until_ns > monotonic_ns() ? avoided_[image] : Avoided();
+  Result<v1::Lease> lease = look_up(image, bad.worker);
+  if (!lease.ok()) {
+    scheduler_.reset();  // its address or certificate may be new in client.toml
+    return fail(lease.error());
+  }
+  if (lease->worker() == bad.worker && lease->address() == bad.address) {
+    return fail({Code::kIo, "worker " + bad.worker + " failed just now: " + bad.why, 0});
+  }
+  leases_[image] = *lease;
+  return lease;
+}
+
+void Leases::avoid(const v1::Lease& lease, const std::string& image, const Error& why) {
+  std::lock_guard lock(mutex_);
+  leases_.erase(image);
+  avoided_[image] = {lease.worker(), lease.address(), why.message, monotonic_ns() + kAvoidNs};
+}
+
+void Leases::drop(const std::string& image) {
+  std::lock_guard lock(mutex_);
+  leases_.erase(image);
+}
+
+}  // namespace hpcc

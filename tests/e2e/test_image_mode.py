@@ -1,0 +1,120 @@
+"""Projects whose .hpcc names an image, on a machine without a worker: the image's own compiler, or what .hpcc allows."""
+import glob
+import json
+import os
+import subprocess
+
+from harness import Skip, check, test
+
+IMAGE = "ab" * 32
+
+
+def link_tree(source, target):
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if subprocess.run(["cp", "-al", source, target], capture_output=True).returncode:
+        subprocess.run(["cp", "-a", source, target], check=True)
+
+
+def make_image(t):
+    """This machine's own toolchain as an image: what runs in it must still be told apart by where it ran."""
+    if not os.path.exists("/usr/bin/bwrap"):
+        raise Skip("bubblewrap is not installed")
+    tree = os.path.join(t.hpcc_dir, "up/images", IMAGE, "tree")
+    libs = "/usr/lib/x86_64-linux-gnu"
+    for path in ["/usr/lib/gcc", "/usr/include", *glob.glob("/usr/bin/*g++*"), *glob.glob("/usr/bin/*gcc*"), *glob.glob("/usr/bin/*-ld*"),
+                 *glob.glob("/usr/bin/*-as"), "/usr/bin/as", "/usr/bin/ld", *glob.glob("/usr/bin/ld.*"), "/usr/bin/x86_64-linux-gnu-as",
+                 *glob.glob(f"{libs}/*.so*"), *glob.glob(f"{libs}/*.o"), *glob.glob(f"{libs}/*.a"), "/usr/lib64"]:
+        if os.path.lexists(path) and not os.path.lexists(tree + path):
+            link_tree(path, tree + path)
+    for name in ["bin", "lib", "lib64"]:
+        os.symlink("usr/" + name, f"{tree}/{name}")
+    os.makedirs(f"{tree}/etc")
+    open(f"{tree}/etc/marker", "w").close()
+    return tree
+
+
+def project(t, extra=""):
+    tree = make_image(t)
+    t.write(".hpcc", f'image = "sha256:{IMAGE}"\n{extra}')
+    t.write("inc/h.h", "#pragma once\n#define N 3\n")
+    t.write("src/a.c", '#include <stdio.h>\n#include "h.h"\nconst char* where(void) { return __FILE__; }\nint n = N;\n')
+    return tree
+
+
+def in_chroot(t, tree, argv):
+    """The same command in a chroot of the image with the project at /hpcc/w."""
+    words = ["bwrap", "--unshare-all", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--clearenv"]
+    for name in sorted(os.listdir(tree)):
+        path = os.path.join(tree, name)
+        words += ["--symlink", os.readlink(path), "/" + name] if os.path.islink(path) else ["--ro-bind", path, "/" + name]
+    return t.run([*words, "--bind", t.dir, "/hpcc/w", "--chdir", "/hpcc/w", *argv])
+
+
+def local_rows(t):
+    with open(os.path.join(t.hpcc_dir, "up/local.tsv")) as f:
+        return [line.split("\t") for line in f if not line.startswith("#")]
+
+
+@test
+def without_a_worker_the_images_compiler_compiles_here(t):
+    tree = project(t)
+    flags = "-O2 -g -Iinc -c".split()
+    t.hpcc(["gcc", *flags, t.path("src/src/a.c"), "-o", "hpcc.o"], env={"PATH": "/nowhere"})
+    in_chroot(t, tree, ["/usr/bin/gcc", "-frandom-seed=src/a.c", "-Werror=date-time", *flags, "/hpcc/w/src/a.c", "-o", "plain.o"])
+    check(t.read("hpcc.o") == t.read("plain.o"), "objects differ")
+    check(b"/hpcc/w/src/a.c" in t.read("hpcc.o") and t.top.encode() not in t.read("hpcc.o"), "the object holds this machine's path")
+    stats = t.stats()
+    check(stats["counters"]["fallback_image"] == 1, stats)
+    rows = local_rows(t)
+    check(len(rows) == 1 and "namespace" in rows[0] and "/hpcc/w/src/a.c" in [c.strip() for c in rows[0]], rows)
+    check(b"no_worker" in t.hpcc("explain hpcc.o").stdout, t.hpcc("explain hpcc.o").stdout)
+
+
+@test
+def messages_and_dependency_files_name_the_users_paths(t):
+    project(t)
+    t.write("bad.c", '#include "h.h"\nint f(void) { return undeclared; }\n')
+    done = t.hpcc(["gcc", "-I", t.path("src/inc"), "-c", t.path("src/bad.c"), "-o", "bad.o"], ok=False)
+    check(done.returncode == 1 and t.path("src/bad.c").encode() + b":2" in done.stderr and b"/hpcc/w" not in done.stderr, done.stderr)
+    t.hpcc(["gcc", "-I", t.path("src/inc"), "-MD", "-c", t.path("src/src/a.c"), "-o", "a.o"])
+    dep = t.read("a.d").decode()
+    check(t.path("src/inc/h.h") in dep and "/hpcc/w" not in dep and dep.startswith("a.o:"), dep)
+    for word in dep.replace("\\\n", " ").split()[1:]:
+        check(os.path.exists(word), "make would stop for want of", word)
+
+
+@test
+def a_project_without_image_and_worker_does_not_silently_use_the_host(t):
+    t.write(".hpcc", f'image = "sha256:{IMAGE}"\n')
+    t.write("a.c", "int a;\n")
+    done = t.hpcc("gcc -c a.c -o a.o", ok=False)
+    check(done.returncode == 1 and not t.exists("a.o") and b"hpcc image add" in done.stderr, done.stderr)
+    t.write(".hpcc", f'image = "sha256:{IMAGE}"\nfallback = "host"\n')
+    t.hpcc("gcc -c a.c -o a.o")
+    check(t.exists("a.o"))
+    check(t.counters()["fallback_host"] == 1, t.counters())
+    check("/hpcc/w/a.c" in t.hpcc("stats").stdout.decode(), "stats names every object of the host's compiler")
+
+
+@test
+def the_time_is_an_error_unless_it_is_allowed_or_fixed(t):
+    project(t)
+    t.write("d.c", "const char* d = __DATE__;\n")
+    done = t.hpcc("gcc -c d.c -o d.o", ok=False)
+    check(done.returncode == 1 and b"SOURCE_DATE_EPOCH" in done.stderr, done.stderr)
+    t.hpcc("gcc -c d.c -o d.o", env={"SOURCE_DATE_EPOCH": "1"})
+    check(b"Jan  1 1970" in t.read("d.o"))
+    t.write(".hpcc", f'image = "sha256:{IMAGE}"\ndate_time = "allow"\n')
+    t.hpcc("gcc -c d.c -o d.o")
+
+
+@test
+def links_and_queries_run_in_the_image_too(t):
+    project(t)
+    t.write("m.c", "int main(void) { return 0; }\n")
+    t.hpcc("gcc -c m.c -o m.o", env={"PATH": "/nowhere"})
+    t.hpcc("gcc m.o -o m", env={"PATH": "/nowhere"})
+    t.run([t.path("src/m")])
+    check(b"gcc" in t.hpcc("gcc --version", env={"PATH": "/nowhere"}).stdout)
+    reasons = t.stats()["all_time"]["reasons"] if "all_time" in t.stats() else json.dumps(t.stats())
+    check("link" in reasons, reasons)

@@ -1,0 +1,160 @@
+"""Compiles by a worker of `hpcc up` with the namespace driver, and what a client makes of its answers."""
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import image
+from harness import Skip, check, test
+
+
+def up(t, *words):
+    t.digest = image.ready(t)
+    done = t.hpcc(["up", "--driver", "namespace", *words], timeout=180)
+    t.hpcc_dir_up = os.path.join(t.hpcc_dir, "up")
+    check(b"namespace" in done.stdout, done.stdout)
+
+
+def project(t, extra=""):
+    t.write(".hpcc", f'image = "{t.digest}"\n{extra}')
+    t.write("inc/h.h", "#pragma once\n#define N 3\n")
+    t.write("src/a.c", '#include <stdio.h>\n#include "h.h"\nconst char* where(void) { return __FILE__; }\nint n = N;\n')
+
+
+def rows(t):
+    with open(os.path.join(t.hpcc_dir_up, "audit.tsv")) as f:
+        return [line.rstrip("\n").split("\t") for line in f if not line.startswith("#")]
+
+
+def compiled(t, argv, **more):
+    """Compiles and tells what hpcc counted."""
+    before = t.counters()
+    t.hpcc(argv, timeout=300, **more)
+    after = t.counters()
+    return {k for k in after if after[k] != before[k]} & {"local_hit", "remote_hit", "remote_compiled", "fallback_image"}
+
+
+@test
+def a_worker_compiles_what_a_chroot_of_the_image_would(t):
+    up(t)
+    project(t)
+    flags = "-O2 -g -Iinc -c src/a.c".split()
+    check(compiled(t, ["gcc", *flags, "-o", "hpcc.o"], env={"PATH": "/nowhere"}) == {"remote_compiled"}, t.hpcc("explain hpcc.o").stdout)
+    image.in_chroot(t, ["gcc", "-frandom-seed=src/a.c", "-Werror=date-time", *flags, "-o", "plain.o"])
+    check(t.read("hpcc.o") == t.read("plain.o"), "objects differ")
+    check(len(rows(t)) == 1 and rows(t)[0][8] == "0", rows(t))
+    os.unlink(t.path("src/hpcc.o"))
+    check(compiled(t, ["gcc", *flags, "-o", "hpcc.o"]) == {"local_hit"})
+    check(t.read("hpcc.o") == t.read("plain.o"), "the hit differs")
+    t.hpcc("-C")
+    check(compiled(t, ["gcc", *flags, "-o", "hpcc.o"]) == {"remote_hit"})
+    check(t.read("hpcc.o") == t.read("plain.o"), "the worker's hit differs")
+
+
+@test
+def a_header_that_the_scan_cannot_see_is_found_by_the_guests_probes(t):
+    up(t)
+    project(t)
+    # The image's stdio.h asks for features.h: this one hides the system's, and no scan of project files says so.
+    t.write("inc/features.h", "#include_next <features.h>\n#define SEEN 7\n")
+    t.write("s.c", "#include <stdio.h>\n#ifdef SEEN\nint seen = SEEN;\n#endif\n")
+    flags = "-O1 -Iinc -c s.c".split()
+    check(compiled(t, ["gcc", *flags, "-o", "hpcc.o"]) == {"remote_compiled"})
+    image.in_chroot(t, ["gcc", *flags, "-o", "plain.o"])
+    check(t.read("hpcc.o") == t.read("plain.o"), "the header was not taken")
+    check(len(rows(t)) == 2, "two rounds:", rows(t))
+    check(compiled(t, ["gcc", *flags, "-o", "hpcc.o"]) == {"local_hit"})
+    # A header that was absent when the entry was made ends it.
+    t.write("inc/bits/types.h", "#include_next <bits/types.h>\n#define EXTRA 1\n")
+    t.settle()
+    check("local_hit" not in compiled(t, ["gcc", *flags, "-o", "hpcc.o"]))
+
+
+@test
+def errors_of_the_compiler_come_back_with_the_users_paths(t):
+    up(t)
+    project(t)
+    t.write("bad.c", "int f(void) { return undeclared; }\n")
+    done = t.hpcc(["gcc", "-c", t.path("src/bad.c"), "-o", "bad.o"], ok=False, timeout=300)
+    check(done.returncode == 1 and t.path("src/bad.c").encode() + b":1" in done.stderr, done.stderr)
+    check(b"/hpcc/w" not in done.stderr and not t.exists("bad.o"), done.stderr)
+    t.write("warn.c", "int f(void) { int unused; return 1; }\n")
+    for _ in range(2):
+        done = t.hpcc("gcc -Wall -c warn.c -o warn.o", timeout=300)
+        check(b"warn.c:1" in done.stderr and b"unused" in done.stderr, done.stderr)
+    check(t.counters()["local_hit"] == 1)
+
+
+@test
+def a_dependency_file_names_nothing_that_make_cannot_find(t):
+    up(t)
+    project(t)
+    t.hpcc(["gcc", "-I", t.path("src/inc"), "-MD", "-c", t.path("src/src/a.c"), "-o", "a.o"], timeout=300)
+    dep = t.read("a.d").decode()
+    check(t.path("src/inc/h.h") in dep and "/hpcc/w" not in dep and dep.startswith("a.o:"), dep)
+    for word in dep.replace("\\\n", " ").split()[1:]:
+        check(os.path.exists(word), "make would stop for want of", word)
+
+
+@test
+def an_output_outside_of_the_working_directory_comes_to_its_place(t):
+    up(t)
+    project(t)
+    os.makedirs(t.path("src/obj"))
+    check(compiled(t, "gcc -I../inc -c a.c -o ../obj/a.o".split(), cwd=t.path("src/src")) == {"remote_compiled"})
+    check(t.exists("obj/a.o"))
+
+
+@test
+def a_lost_worker_leaves_the_build_going_with_the_images_compiler(t):
+    up(t)
+    project(t)
+    flags = "-O2 -Iinc -c src/a.c".split()
+    check(compiled(t, ["gcc", *flags, "-o", "one.o"]) == {"remote_compiled"})
+    with open(os.path.join(t.hpcc_dir_up, "run/worker.pid")) as f:
+        os.kill(int(f.read().split()[0]), signal.SIGKILL)
+    t.hpcc("-C")
+    check(compiled(t, ["gcc", *flags, "-o", "two.o"]) == {"fallback_image"}, t.hpcc("explain two.o").stdout)
+    check(t.read("one.o") == t.read("two.o"), "worker and local image differ")
+    check("no_worker" in t.hpcc("explain two.o").stdout.decode())
+
+
+@test
+def ctrl_c_ends_the_compile_at_the_worker(t):
+    up(t)
+    project(t)
+    # Long enough to be caught in the middle.
+    t.write("slow.cc", "template <int N> struct F { static constexpr unsigned long v = F<N - 1>::v + F<N - 2>::v; };\n"
+            "template <> struct F<0> { static constexpr unsigned long v = 0; };\n"
+            "template <> struct F<1> { static constexpr unsigned long v = 1; };\n"
+            "constexpr unsigned long g(unsigned long n) { unsigned long s = 0; for (unsigned long i = 0; i < n; ++i) s += i * n; return s; }\n"
+            + "".join(f"constexpr auto a{i} = g({30000000 + i});\n" for i in range(50)))
+    child = t.start([t.hpcc_bin, "g++", "-std=c++20", "-fconstexpr-ops-limit=99999999999", "-fconstexpr-loop-limit=2000000000", "-c",
+                     "slow.cc", "-o", "slow.o"])
+    busy = lambda: [s for w in json.loads(t.hpcc("status --json").stdout)["workers"] for s in w["sessions"] if s["busy"]]
+    deadline = time.time() + 60
+    while not busy():
+        check(time.time() < deadline and child.poll() is None, "the compile never reached the worker")
+        time.sleep(0.2)
+    child.send_signal(signal.SIGINT)
+    child.wait(timeout=10)
+    deadline = time.time() + 30
+    while busy():
+        check(time.time() < deadline, "the guest's compiler goes on")
+        time.sleep(0.2)
+
+
+@test
+def up_status_and_down_tell_what_they_did(t):
+    up(t)
+    again = t.hpcc("up")
+    check(b"already" in again.stdout, again.stdout)
+    status = json.loads(t.hpcc("status --json").stdout)
+    check(len(status["workers"]) == 1 and status["workers"][0]["driver"] == "namespace", status)
+    pids = [int(open(os.path.join(t.hpcc_dir_up, f"run/{n}.pid")).read().split()[0]) for n in ("scheduler", "worker")]
+    t.hpcc("down", timeout=60)
+    for pid in pids:
+        check(not os.path.exists(f"/proc/{pid}") or "Z" in open(f"/proc/{pid}/stat").read(), "still there:", pid)
+    check(t.hpcc("down").returncode == 0)
