@@ -26,7 +26,7 @@ struct Place {
 std::string find_project_root(const std::string& cwd);
 
 // Root: `project_root` (find_project_root of the request's cwd), or else the nearest directory at or above the source
-// with a .hpcc file; else one at or above cwd with version control, else the deepest that holds both cwd and the source.
+// with a .hpcc file; else one at or above cwd with version control, else the deepest one that holds cwd and source.
 Place find_place(const Request& request, const std::string& source, const std::string& project_root);
 
 // A traced path (absolute, or relative to cwd) as a Manifest stores it, and back.
