@@ -64,7 +64,13 @@ Result<v1::Lease> Leases::get(const std::string& image) {
   const Avoided bad = avoided_[image].until_ns > monotonic_ns() ? avoided_[image] : Avoided();
   Result<v1::Lease> lease = look_up(image, bad.worker);
   if (!lease.ok()) {
-    scheduler_.reset();  // its address or certificate may be new in client.toml
+    // Its address or certificate may be new in client.toml: after `hpcc down` and `hpcc up` they are.
+    const std::string before = config_.scheduler;
+    scheduler_.reset();
+    if (connect_locked().ok() && config_.scheduler != before) lease = look_up(image, bad.worker);
+  }
+  if (!lease.ok()) {
+    scheduler_.reset();
     return fail(lease.error());
   }
   if (lease->worker() == bad.worker && lease->address() == bad.address) {

@@ -30,8 +30,8 @@ def ready(t):
     return found[-1]
 
 
-def in_chroot(t, argv):
-    """A command in a chroot of the image with the project at /hpcc/w."""
+def in_chroot(t, argv, cwd=None):
+    """A command in a chroot of the image with the project at /hpcc/w; `cwd` lies in the project."""
     words = ["bwrap", "--unshare-all", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--clearenv", "--setenv", "PATH",
              "/usr/local/bin:/usr/bin:/bin", "--setenv", "LC_ALL", "C"]
     for name in sorted(os.listdir(t.tree)):
@@ -39,4 +39,4 @@ def in_chroot(t, argv):
         if name in ("dev", "proc", "tmp", "hpcc"):
             continue
         words += ["--symlink", os.readlink(path), "/" + name] if os.path.islink(path) else ["--ro-bind", path, "/" + name]
-    return t.run([*words, "--bind", t.dir, "/hpcc/w", "--chdir", "/hpcc/w", *argv])
+    return t.run([*words, "--bind", t.dir, "/hpcc/w", "--chdir", "/hpcc/w" + (cwd or t.dir)[len(t.dir):], *argv])

@@ -28,6 +28,26 @@ def rows(t):
         return [line.rstrip("\n").split("\t") for line in f if not line.startswith("#")]
 
 
+def columns(t):
+    """The rows of the worker's log, by the names of their columns."""
+    with open(os.path.join(t.hpcc_dir_up, "audit.tsv")) as f:
+        lines = [line.rstrip("\n").split("\t") for line in f]
+    check(lines[0][0] == "#hpcc-audit-row v1", lines[0])
+    return [dict(zip(lines[0][1:], line)) for line in lines[1:]]
+
+
+def words_of(flags):
+    """The words of a row's column `flags`."""
+    escapes = {"s": " ", "t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
+    return [re.sub(r"\\(x[0-9a-f]{2}|.)", lambda m: chr(int(m[1][1:], 16)) if m[1][0] == "x" and len(m[1]) == 3 else escapes[m[1]], word)
+            for word in flags.split(" ")]
+
+
+def read_at(*path):
+    with open(os.path.join(*path), "rb") as f:
+        return f.read()
+
+
 def compiled(t, argv, **more):
     """Compiles and tells what hpcc counted."""
     before = t.counters()
