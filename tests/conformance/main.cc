@@ -1,5 +1,6 @@
 // The conformance tests' main: gtest, and the processes of guests when started as such. Drivers: `namespace` always;
-// `qemu` where the environment names an image for it (HPCC_TEST_IMAGES, an image store), else its absence is said.
+// `qemu` where the environment names an image (HPCC_TEST_IMAGE, its directory in an image store), else its absence is
+// said.
 #include <sys/prctl.h>
 
 #include <cstdio>
@@ -26,7 +27,7 @@ Driver namespace_driver() {
   return driver;
 }
 
-Driver qemu_driver(const std::string& images) {
+Driver qemu_driver(const std::string& image) {
   auto fail = [](const std::string& why) {
     fprintf(stderr, "conformance: no qemu: %s\n", why.c_str());
     exit(2);
@@ -38,11 +39,11 @@ Driver qemu_driver(const std::string& images) {
   driver.spec.agent = from_environment("HPCC_TEST_AGENT");
   driver.spec.kernel = find_guest_kernel(std::string(directory_of(driver.spec.agent)));
   if (driver.spec.kernel.empty()) fail("no guest kernel: run ./dev guest");
-  Result<ImageStore> store = ImageStore::open(images);
+  const std::optional<ImageDigest> digest = ImageDigest::from_hex(std::string(basename_of(image)));
+  if (!digest) fail(image + " is no image's directory");
+  Result<ImageStore> store = ImageStore::open(std::string(directory_of(image)));
   if (!store.ok()) fail(store.error().to_string());
-  Result<std::vector<ImageDigest>> all = store->list();
-  if (!all.ok() || all->empty()) fail("no image in " + images);
-  Result<Rootfs> rootfs = store->find(all->front());
+  Result<Rootfs> rootfs = store->find(*digest);
   if (!rootfs.ok()) fail(rootfs.error().to_string());
   driver.spec.rootfs = *rootfs;
   return driver;
@@ -52,8 +53,8 @@ Driver qemu_driver(const std::string& images) {
 
 std::vector<Driver> drivers() {
   std::vector<Driver> all = {namespace_driver()};
-  const std::string images = from_environment("HPCC_TEST_IMAGES");
-  if (!images.empty()) all.push_back(qemu_driver(images));
+  const std::string image = from_environment("HPCC_TEST_IMAGE");
+  if (!image.empty()) all.push_back(qemu_driver(image));
   return all;
 }
 
@@ -63,7 +64,7 @@ int main(int argc, char** argv) {
   if (argc == 2 && strcmp(argv[1], "--role=guest") == 0) return hpcc::run_guest_proxy();
   if (const int code = hpcc::run_vm_role(argc, argv); code >= 0) return code;
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  if (!getenv("HPCC_TEST_IMAGES")) printf("not run for qemu: HPCC_TEST_IMAGES is not set\n");
+  if (!getenv("HPCC_TEST_IMAGE")) printf("not run for qemu: HPCC_TEST_IMAGE is not set\n");
   if (!getenv("HPCC_TEST_AGENT")) {
     fprintf(stderr, "HPCC_TEST_AGENT must name the hpcc-agent to test\n");
     return 2;
