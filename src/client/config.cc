@@ -108,8 +108,13 @@ Result<ProjectFile> decode_project_file(std::string_view text, const std::string
       if (value != "error" && value != "allow") return at(name, node, "date_time wants \"error\" or \"allow\"");
       if (value == "allow") project.date_time = ProjectFile::DateTime::kAllow;
     } else if (key == "fallback") {
-      if (value != "host") return at(name, node, "fallback wants \"host\"");
-      project.fallback = ProjectFile::Fallback::kHost;
+      if (value == "host") {
+        project.fallback = ProjectFile::Fallback::kHost;
+      } else if (value == "none") {
+        project.fallback = ProjectFile::Fallback::kNone;
+      } else if (value != "image") {
+        return at(name, node, "fallback wants \"image\", \"host\" or \"none\"");
+      }
     } else {
       return at(name, node, "unknown setting " + std::string(key.str()));
     }

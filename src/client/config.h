@@ -46,7 +46,8 @@ struct ProjectFile {
   // What names the time in image mode: an error, or compiled each time anew.
   enum class DateTime : uint8_t { kError, kAllow } date_time = DateTime::kError;
   // What compiles when neither a worker nor the image can be had: nothing, or this machine's own compiler.
-  enum class Fallback : uint8_t { kNone, kHost } fallback = Fallback::kNone;
+  // What compiles when no worker does: the image here, after it this machine's compiler, or nothing.
+  enum class Fallback : uint8_t { kImage, kHost, kNone } fallback = Fallback::kImage;
 };
 Result<ProjectFile> decode_project_file(std::string_view text, const std::string& name);
 

@@ -43,6 +43,8 @@ TEST(ProjectFile, the_other_settings_are_closed_lists) {
   EXPECT_EQ(decode_project_file("date_time = \"allow\"", "p")->date_time, ProjectFile::DateTime::kAllow);
   EXPECT_EQ(decode_project_file("", "p")->date_time, ProjectFile::DateTime::kError);
   EXPECT_EQ(decode_project_file("fallback = \"host\"", "p")->fallback, ProjectFile::Fallback::kHost);
+  EXPECT_EQ(decode_project_file("fallback = \"none\"", "p")->fallback, ProjectFile::Fallback::kNone);
+  EXPECT_EQ(decode_project_file("fallback = \"image\"", "p")->fallback, ProjectFile::Fallback::kImage);
   EXPECT_FALSE(decode_project_file("fallback = \"any\"", "p").ok());
   EXPECT_FALSE(decode_project_file("date_time = true", "p").ok());
 }

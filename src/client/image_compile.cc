@@ -410,6 +410,10 @@ Answer ImageCompile::locally(const BypassReason& reason) {
   } else {
     store.count_reason(reason.reason);
   }
+  if (project_.fallback == ProjectFile::Fallback::kNone && !is_query(reason.reason)) {
+    return refused("not compiled by a worker (" + detail + "), and fallback is \"none\" in " +
+                   join_path(place_.root, kProjectFile));
+  }
   Result<std::string> tree = mode_.tree(project_.image);
   std::string problem = tree.ok() ? "" : tree.error().message;
   if (tree.ok() && is_reachable()) {
@@ -431,11 +435,15 @@ Answer ImageCompile::locally(const BypassReason& reason) {
     return {frame::Type::kExec, encode_string(detail)};
   }
   store.count_reason(Bypass::kNoImage);
-  return {frame::Type::kDone,
-          encode_done(1, "",
-                      "hpcc: not compiled by a worker (" + detail + ") nor by the image here (" + problem +
-                          ").\nhpcc: run `hpcc up`, add the image with `hpcc image add`, or set fallback = " +
-                          "\"host\" in " + join_path(place_.root, kProjectFile) + "\n")};
+  return refused("not compiled by a worker (" + detail + ") nor by the image here (" + problem +
+                 ").\nhpcc: run `hpcc up`, add the image with `hpcc image add`, or set fallback = \"host\" in " +
+                 join_path(place_.root, kProjectFile));
+}
+
+// Nobody may compile it.
+Answer ImageCompile::refused(const std::string& why) {
+  if (invocation_) write_history("failed, " + why);
+  return {frame::Type::kDone, encode_done(1, "", "hpcc: " + why + "\n")};
 }
 
 // Whether everything that the command is known to name can be seen from inside the image here: the project, and /tmp.

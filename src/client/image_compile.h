@@ -66,6 +66,7 @@ class ImageCompile {
   Manifest manifest_of(const Probes& probes);
   std::map<std::string, std::set<std::string>> absent_names(const Probes& probes);
   Answer done(const CompileResult& result, int exit_code);
+  Answer refused(const std::string& why);
   Answer locally(const BypassReason& reason);
   Result<std::vector<std::string>> image_words(const std::string& tree) const;
   bool is_reachable() const;

@@ -1,0 +1,65 @@
+"""Projects that bring programs of their own into the compile (-B), through the whole farm: what they do stays in it."""
+import os
+import time
+
+import test_remote
+from harness import check, test
+
+# What stands in for the assembler. Each would take the machine, or outlive its compile, if it could.
+HOSTILE = {
+    "fork_bomb": "bomb() { bomb | bomb & }\nbomb\nsleep 5\nexit 1\n",
+    "memory": "x=$(head -c 40G /dev/zero | tr '\\0' x)\n",
+    "disk": "while :; do head -c 64M /dev/zero >> /tmp/fill || exit 1; done\n",
+    "output": "while :; do echo endless; done\n",
+    "background": "(setsid sh -c 'while :; do sleep 0.05; echo . >> /tmp/alive; done' > /dev/null 2>&1 &)\nexec /usr/bin/as \"$@\"\n",
+}
+
+
+def answer_to(t, name):
+    t.write(f"{name}/as", "#!/bin/sh\n" + HOSTILE[name], mode=0o755)
+    return t.hpcc(["gcc", "-O1", f"-B{name}/", "-Iinc", "-c", "src/a.c", "-o", f"{name}.o"], ok=False, timeout=180)
+
+
+def processes_of_guests():
+    """Programs that hostile assemblers start, wherever they are now."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                words = f.read().split(b"\0")
+        except OSError:
+            continue
+        if any(b"/tmp/alive" in word or b"hostile-marker" in word for word in words):
+            found.append(int(pid))
+    return found
+
+
+def add(name):
+    def body(t):
+        test_remote.up(t)
+        # Nobody else may run it: what the client's own machine is for is none of the worker's concern.
+        test_remote.project(t, 'fallback = "none"\n')
+        good = ["gcc", "-O2", "-Iinc", "-c", "src/a.c", "-o", "good.o"]
+        check(test_remote.compiled(t, good) == {"remote_compiled"})
+        first = t.read("good.o")
+        started = time.monotonic()
+        done = answer_to(t, name)
+        took = time.monotonic() - started
+        if name == "background":
+            check(done.returncode == 0 and t.exists("background.o"), done.stderr[-500:])
+        else:
+            check(done.returncode != 0 and done.stderr, "no error", done.stdout[-200:])
+        check(not processes_of_guests(), "processes were left", processes_of_guests())
+        # The worker is up, and serves the next as before.
+        t.hpcc("-C")
+        os.unlink(t.path("src/good.o"))
+        check(test_remote.compiled(t, good, env={"HPCC_RECACHE": "1"}) == {"remote_compiled"}, t.hpcc("explain good.o").stdout)
+        check(t.read("good.o") == first, "the next compile is another")
+        check(t.hpcc("audit verify").returncode == 0)
+        return f"{took:.1f} s, exit {done.returncode}, rows {[row['exit'] for row in test_remote.columns(t)]}"
+    body.__name__ = f"a_hostile_assembler_{name}_harms_nobody"
+    test(body)
+
+
+for _name in HOSTILE:
+    add(_name)
