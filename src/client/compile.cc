@@ -348,9 +348,7 @@ std::string Compile::finish_miss(const Finish& finish) {
 }
 
 Observed Compile::observe_run(const Finish& finish) const {
-  std::vector<std::string> outputs;
-  for (const OutputFile& output : invocation_->outputs) outputs.push_back(join_path(place_.cwd, output.path));
-  return observe(events_, outputs, place_, finish.start_ns, engine_.files());
+  return observe(events_, invocation_->outputs, place_, finish.start_ns, engine_.files());
 }
 
 // __DATE__ and its kin, in an input or on the command line, whole or in pieces that could be pasted.

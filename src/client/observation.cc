@@ -52,7 +52,8 @@ struct Seen {
   const Event* first_look = nullptr;  // first event that is no write or removal
   bool read = false, listed = false, executed = false, unfollowed = false, followed = false, readlinked = false;
   bool written = false, removed = false;
-  bool looked_before_write = false, read_before_write = false;
+  bool read_before_write = false;
+  uint32_t looker = 0;        // of an output: the program that looked before anything was written
   bool inconsistent = false;  // two looks saw different things and the tree itself did not write in between
 };
 
@@ -77,7 +78,6 @@ void add_event(Seen& seen, const Event& event) {
   if (event.op == Op::kRemove) seen.removed = true;
   if (event.op == Op::kWrite || event.op == Op::kRemove) return;
   const bool untouched = !seen.written && !seen.removed;
-  seen.looked_before_write |= untouched;
   seen.read_before_write |= untouched && event.op == Op::kRead;
   seen.read |= event.op == Op::kRead;
   seen.listed |= event.op == Op::kList;
@@ -91,7 +91,14 @@ void add_event(Seen& seen, const Event& event) {
   }
 }
 
-// Compilers and assemblers look at their output before they write it, and do the same whatever they see.
+// A program that a process of the compile runs or ran.
+struct Program {
+  std::string path;
+  uint32_t number = 0;  // from 1, in the order of their starts
+  bool has_written = false;
+};
+
+// Of these it is known that they write the same whatever they see at the output's place when they start.
 bool is_compile_tool(const std::string& program) {
   const std::string_view name = basename_of(program);
   const bool known = is_compiler_name(name) || name == "cc1" || name == "cc1plus" || name == "as" ||
@@ -101,9 +108,11 @@ bool is_compile_tool(const std::string& program) {
 
 class Observer {
  public:
-  Observer(const std::vector<std::string>& outputs, const Place& place, int64_t start_ns, Files& files)
+  Observer(const std::vector<OutputFile>& outputs, const Place& place, int64_t start_ns, Files& files)
       : place_(place), fresh_ns_(start_ns - kTickNs), files_(files) {
-    for (const std::string& output : outputs) outputs_.insert(lexically_normal(output));
+    for (const OutputFile& output : outputs) {
+      outputs_.emplace(lexically_normal(join_path(place.cwd, output.path)), output.kind);
+    }
   }
 
   Observed run(const std::vector<Event>& events);
@@ -116,8 +125,9 @@ class Observer {
     }
     return false;
   }
-  const std::string* as_output(const std::string& path) const;
-  bool asks_for_output(const Event& event, const Seen& seen) const;
+  const std::pair<const std::string, OutputKind>* as_output(const std::string& path) const;
+  Program* program_of(const Event& event);
+  bool prepares_output(const Event& event, OutputKind kind, const Program* program, Seen& seen) const;
   bool classify(const std::string& path, const Seen& seen);
   bool written_path(const std::string& path, const std::string& full, const Seen& seen);
   bool present_file(const std::string& path, const std::string& full, const Event& look, const struct stat& now);
@@ -127,15 +137,14 @@ class Observer {
   bool add_interpreter(const std::string& full, int depth);
   void add_input(const std::string& path, InputKind kind, const BlobDigest& digest, const struct stat& info);
   void finish();
-  void refuse_named_outputs();
   void group_inputs();
 
   const Place& place_;
   const int64_t fresh_ns_;
   Files& files_;
-  std::set<std::string> outputs_;
-  std::set<std::string> looked_outputs_;  // base names of outputs looked at before they were written
-  std::unordered_map<uint32_t, std::string> programs_;  // what each process runs
+  std::map<std::string, OutputKind> outputs_;
+  std::unordered_map<uint32_t, Program> programs_;  // what each process runs
+  uint32_t started_ = 0;
   Observed result_;
   struct Identity {
     uint64_t dev, ino;
@@ -147,20 +156,35 @@ class Observer {
 };
 
 // The declared output that an event's path names, however it is spelled ("a.o", "./a.o", by its whole path).
-const std::string* Observer::as_output(const std::string& path) const {
+const std::pair<const std::string, OutputKind>* Observer::as_output(const std::string& path) const {
   const std::string_view base = basename_of(path);
-  for (const std::string& output : outputs_) {
-    if (basename_of(output) != base) continue;
-    if (lexically_normal(join_path(place_.cwd, path)) == output) return &output;
+  for (const auto& output : outputs_) {
+    if (basename_of(output.first) != base) continue;
+    if (lexically_normal(join_path(place_.cwd, path)) == output.first) return &output;
   }
   return nullptr;
 }
 
-// A script may be asking whether the output is there already, and what it sees is no input.
-bool Observer::asks_for_output(const Event& event, const Seen& seen) const {
-  if (event.op == Op::kWrite || event.op == Op::kRemove || seen.written || seen.removed) return false;
-  auto program = programs_.find(event.pid);
-  return program == programs_.end() || !is_compile_tool(program->second);
+Program* Observer::program_of(const Event& event) {
+  if (event.op == Op::kExec && event.state == State::kFile) {
+    programs_[event.pid] = Program{join_path(place_.cwd, event.path), ++started_, false};
+  }
+  auto found = programs_.find(event.pid);
+  return found == programs_.end() ? nullptr : &found->second;
+}
+
+// Whether a look at an output that is not yet written is its writer's preparation, and not a question whose answer is an
+// input (`test -e a.o` in a script, __has_include("a.o")). Compilers, assemblers and objcopy prepare an object: they look
+// before they write anything at all, and then it is they who write it. Drivers only resolve its name.
+bool Observer::prepares_output(const Event& event, OutputKind kind, const Program* program, Seen& seen) const {
+  if (seen.written || seen.removed) return true;  // whatever is there is this compile's
+  const uint32_t number = program ? program->number : 0;
+  if (event.op == Op::kWrite || event.op == Op::kRemove) return seen.looker == 0 || seen.looker == number;
+  if (!program || program->has_written || !is_compile_tool(program->path) || kind == OutputKind::kDepFile) return false;
+  if (event.op == Op::kReadlink) return true;
+  if (seen.looker != 0 && seen.looker != number) return false;
+  seen.looker = number;
+  return true;
 }
 
 Observed Observer::run(const std::vector<Event>& events) {
@@ -175,15 +199,16 @@ Observed Observer::run(const std::vector<Event>& events) {
     }
     if (kind == Volatile::kIgnore) continue;
     std::string_view name = event.path;
-    const std::string* output = as_output(event.path);
-    if (output) name = *output;
+    Program* program = program_of(event);
+    const auto* output = as_output(event.path);
+    if (output) name = output->first;
     auto [at, fresh] = paths.try_emplace(name);
     if (fresh) order.push_back(name);
-    if (output && asks_for_output(event, at->second)) {
+    if (output && !prepares_output(event, output->second, program, at->second)) {
       refuse(Bypass::kInputChanged, event.path);
       return std::move(result_);
     }
-    if (event.op == Op::kExec && event.state == State::kFile) programs_[event.pid] = join_path(place_.cwd, event.path);
+    if (program && (event.op == Op::kWrite || event.op == Op::kRemove)) program->has_written = true;
     add_event(at->second, event);
   }
   for (std::string_view path : order) {
@@ -225,8 +250,8 @@ bool Observer::written_path(const std::string& path, const std::string& full, co
     return refuse(Bypass::kInputChanged, path);
   }
   if (declared) {
+    if (seen.looker != 0 && !seen.written && !seen.removed) return refuse(Bypass::kInputChanged, path);
     if (seen.written) result_.written_outputs.insert(path);
-    if (seen.looked_before_write) looked_outputs_.insert(std::string(basename_of(path)));
     return true;
   }
   struct stat now;
@@ -341,29 +366,8 @@ void Observer::add_input(const std::string& path, InputKind kind, const BlobDige
   inputs_[{anchor_path(path, place_), kind}] = {digest, Identity{info.st_dev, info.st_ino, info.st_mtim.tv_sec}};
 }
 
-// A compiler looks at its outputs before it writes them, and that is no input. But sources that name the output and
-// test for files may be asking whether it is there (__has_include("a.o")).
-void Observer::refuse_named_outputs() {
-  std::string named;
-  bool tests_files = false;
-  for (const auto& [key, value] : inputs_) {
-    if (looked_outputs_.empty()) return;
-    if (!is_file(key.second) || key.first.anchor == Anchor::kAbsolute) continue;
-    const std::string path = resolve_path(key.first, place_);
-    if (is_elf_file(path)) continue;  // a compiler that lies in the project names everything
-    Result<std::string> text = read_file(path, limits::kManifestBytes);
-    if (!text.ok()) continue;
-    tests_files |= text->find("__has_include") != std::string::npos || text->find("__has_embed") != std::string::npos;
-    for (const std::string& name : looked_outputs_) {
-      if (text->find(name) != std::string::npos) named = path + " names the output " + name;
-    }
-  }
-  if (tests_files && !named.empty()) refuse(Bypass::kInputChanged, named);
-}
-
 void Observer::finish() {
   Manifest& manifest = result_.manifest;
-  refuse_named_outputs();
   for (const auto& [key, value] : inputs_) manifest.inputs.push_back({key.first, key.second, value.first});
   for (auto& [directory, names] : absents_) {
     AbsentSet set;
@@ -418,7 +422,7 @@ Result<BlobDigest> link_digest(const std::string& path) {
   return BlobDigest::of(std::string_view(target, static_cast<size_t>(size)));
 }
 
-Observed observe(const std::vector<Event>& events, const std::vector<std::string>& outputs, const Place& place,
+Observed observe(const std::vector<Event>& events, const std::vector<OutputFile>& outputs, const Place& place,
                  int64_t start_ns, Files& files) {
   return Observer(outputs, place, start_ns, files).run(events);
 }

@@ -26,8 +26,8 @@ struct Observed {
   bool absolute_inputs = false;  // a file was read by its absolute path under the project root
 };
 
-// `outputs` are the absolute paths the command declares it writes. `start_ns` is when the run began.
-Observed observe(const std::vector<Event>& events, const std::vector<std::string>& outputs, const Place& place,
+// `outputs` are what the command declares it writes. `start_ns` is when the run began.
+Observed observe(const std::vector<Event>& events, const std::vector<OutputFile>& outputs, const Place& place,
                  int64_t start_ns, Files& files);
 
 // Digest of a symbolic link's target: what kLink records.

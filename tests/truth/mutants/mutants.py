@@ -150,11 +150,13 @@ mutant("observation: outputs", "overwritten-inputs-allowed", (OBSERVE, "if (seen
        "output: a header as output, edited")
 mutant("observation: outputs", "undeclared-outputs-allowed", (OBSERVE, "if (lstat(full.c_str(), &now) == 0 && !S_ISDIR(now.st_mode)) return refuse(Bypass::kOutputMissing, path);", ""),
        "toolchain: -B directory: as leaves a log")
-mutant("observation: outputs", "output-asked-for-by-scripts", (OBSERVE, "if (output && asks_for_output(event, at->second)) {", "if (output && event.pid == 0 && asks_for_output(event, at->second)) {"),
+mutant("observation: outputs", "output-asked-for-by-scripts", (OBSERVE, "if (output && !prepares_output(", "if (output && event.pid == 0 && !prepares_output("),
        "toolchain: -B directory: as asks for the output")
-mutant("observation: outputs", "output-asked-for-by-programs", (OBSERVE, "return known && is_elf_file(program);", "return is_elf_file(program);"),
+ANY_LOOKER = ((OBSERVE, "return seen.looker == 0 || seen.looker == number;", "return true;"), (OBSERVE, "  if (seen.looker != 0 && seen.looker != number) return false;\n", ""))
+mutant("observation: outputs", "output-asked-for-by-programs", ((OBSERVE, "return known && is_elf_file(program);", "return is_elf_file(program);"), *ANY_LOOKER),
        "toolchain: -B directory: as asks a program for the output")
-mutant("observation: outputs", "output-names-tested-by-sources", ((OBSERVE, "  refuse_named_outputs();\n  for", "  for"),
+mutant("observation: outputs", "output-asked-for-by-another-than-its-writer", ANY_LOOKER, "toolchain: -B directory: as is a program that asks for the output")
+mutant("observation: outputs", "output-names-tested-by-sources", ((OBSERVE, "program->has_written || ", ""),
                                                                    (OBSERVE, "(declared || seen.first_look->state == State::kFile)", "(seen.first_look->state == State::kFile)")), "absent: __has_include of the output")
 
 # --- places ---

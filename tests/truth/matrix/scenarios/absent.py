@@ -102,3 +102,7 @@ S("shadow after a hit", TWO, "CC -Ione -Itwo -c a.c -o a.o", via=wait(0), change
 S("a dangling link's target appears elsewhere, after a hit", {"a.c": PROBE, "e/keep": "", "o/keep": ""}, "CC -c a.c -o o/a.o", setup=symlink("e/real.h", "opt.h"), via=wait(0),
   change=write("e/real.h", ""), expect=MISS, explain=("real.h", "opt.h"))
 S("__has_include of the output", {"a.c": '#if __has_include("a.o")\nint x = 1;\n#else\nint x = 2;\n#endif\n'}, keep=True, expect="not stored:input_changed", populate="not stored:input_changed")
+S("__has_include of the output, its name made of macros", {"a.c": "#define A a\n#define H <A.o>\n#if __has_include(H)\nint x = 1;\n#else\nint x = 2;\n#endif\n"}, "CC -I. -c a.c -o a.o", keep=True,
+  expect="not stored:input_changed", populate="not stored:input_changed")
+S("__has_include of the .d under -fsyntax-only", {"a.c": "#define A a\n#define H <A.d>\n#if __has_include(H)\n#warning there\n#endif\nint x;\n"}, "CC -I. -fsyntax-only -MD -MF a.d a.c", keep=True,
+  expect="not stored:input_changed", populate="not stored:input_changed")

@@ -126,4 +126,13 @@ os.execv("/usr/bin/as", ["as", "--defsym", "X=%d" % os.access("@W@/flag", os.F_O
 as_script("as asks by access", "", {"t/as": ACCESS}, write("flag", ""))
 as_script("as asks for the output", "if test -e a.o; then X=1; else X=2; fi", keep=True, expect="not stored:input_changed", populate="not stored:input_changed")
 as_script("as asks for the output by its whole name", "if test -e @W@/a.o; then X=1; else X=2; fi", keep=True, expect="not stored:input_changed", populate="not stored:input_changed")
+PROGRAM = """#include <string.h>
+#include <unistd.h>
+int main(int n, char **v) {
+  char *w[64] = {"as", "--defsym", access("a.o", F_OK) ? "X=2" : "X=1"};
+  memcpy(w + 3, v + 1, n * sizeof *v);
+  return execv("/usr/bin/as", w);
+}
+"""
+as_script("as is a program that asks for the output", "", {"as.c": PROGRAM}, keep=True, setup=sh("@CC@ as.c -o t/as"), expect="not stored:input_changed", populate="not stored:input_changed")
 as_script("as asks a program for the output", "X=$(ls a.o 2>/dev/null | wc -l)", keep=True, expect="not stored:input_changed", populate="not stored:input_changed")
