@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -138,6 +140,17 @@ TEST(Confine, ACallOutsideTheListEndsTheProcess) {
         _exit(2);
       },
       testing::KilledBySignal(SIGSYS), "");
+}
+
+TEST(Confine, AThreadThatWaitsForALockMayYieldAndAskForItsPriority) {
+  EXPECT_EXIT(
+      {
+        if (!restrict_syscalls({}).ok()) _exit(1);
+        int policy;
+        struct sched_param priority;
+        _exit(sched_yield() == 0 && pthread_getschedparam(pthread_self(), &policy, &priority) == 0 ? 0 : 2);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

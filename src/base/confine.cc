@@ -43,14 +43,15 @@ constexpr int kDenied[] = {
     SYS_setuid,      SYS_setgid,           SYS_setresuid,         SYS_setresgid,      SYS_setgroups,
     SYS_msgget,      SYS_semget,           SYS_shmget,            SYS_mq_open,        SYS_fanotify_init};
 
-// What any process of ours needs, C library included.
+// What any process of ours needs, C library included. A thread that waits for a lock (absl::Mutex, which gRPC uses)
+// yields and asks for its own priority.
 constexpr int kBasic[] = {
     SYS_read,        SYS_write,     SYS_readv,         SYS_writev,     SYS_close,          SYS_fstat,
     SYS_newfstatat,  SYS_lseek,     SYS_mmap,          SYS_munmap,     SYS_mprotect,       SYS_mremap,
     SYS_madvise,     SYS_brk,       SYS_futex,         SYS_poll,       SYS_ppoll,          SYS_exit,
     SYS_exit_group,  SYS_gettid,    SYS_getpid,        SYS_tgkill,     SYS_rt_sigreturn,   SYS_rt_sigprocmask,
     SYS_rt_sigaction, SYS_sigaltstack, SYS_clock_gettime, SYS_gettimeofday, SYS_getrandom, SYS_restart_syscall,
-    SYS_sched_yield};
+    SYS_sched_yield, SYS_sched_getparam, SYS_sched_getscheduler};
 
 using Program = std::vector<struct sock_filter>;
 

@@ -173,9 +173,9 @@ Program* Observer::program_of(const Event& event) {
   return found == programs_.end() ? nullptr : &found->second;
 }
 
-// Whether a look at an output that is not yet written is its writer's preparation, and not a question whose answer is an
-// input (`test -e a.o` in a script, __has_include("a.o")). Compilers, assemblers and objcopy prepare an object: they look
-// before they write anything at all, and then it is they who write it. Drivers only resolve its name.
+// Whether a look at an output that is not yet written is its writer's preparation, and not a question whose answer is
+// an input (`test -e a.o` in a script, __has_include("a.o")). Compilers, assemblers and objcopy prepare an object: they
+// look before they write anything at all, and then it is they who write it. Drivers only resolve its name.
 bool Observer::prepares_output(const Event& event, OutputKind kind, const Program* program, Seen& seen) const {
   if (seen.written || seen.removed) return true;  // whatever is there is this compile's
   const uint32_t number = program ? program->number : 0;

@@ -142,7 +142,10 @@ bool start_child(const char* driver, const Plan& plan, Child* child) {
   if (plan.flags & frame::kTrace && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0) return false;
   child->pid = fork();
   if (child->pid < 0) return false;
-  if (child->pid == 0) child_main(driver, plan, *child, channel[1]);
+  if (child->pid == 0) {
+    if (channel[0] >= 0) close(channel[0]);  // a parent that has died must not look alive
+    child_main(driver, plan, *child, channel[1]);
+  }
   g_child = child->pid;
   if (plan.flags & frame::kTrace) {
     close(channel[1]);
