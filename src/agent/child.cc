@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "launcher/tracer.h"
+#include "model/guest_environment.h"
 #include "model/probes.h"
 
 namespace hpcc {
@@ -169,14 +170,14 @@ void set_limits(const ChildSetup& setup) {
 // The command's own environment wins; these are the same for every compile everywhere.
 std::vector<std::string> full_environment(const v1::Compile& compile, const std::string& cwd) {
   std::vector<std::string> all(compile.environment().begin(), compile.environment().end());
-  for (const std::string& pinned :
-       {std::string("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), std::string("LC_ALL=C"),
-        std::string("TZ=UTC"), std::string("HOME=/tmp"), "PWD=" + cwd}) {
-    const std::string name = pinned.substr(0, pinned.find('=') + 1);
-    bool given = false;
-    for (const std::string& variable : compile.environment()) given |= variable.starts_with(name);
-    if (!given) all.push_back(pinned);
-  }
+  auto pin = [&](const std::string& name, const std::string& value) {
+    for (const std::string& variable : compile.environment()) {
+      if (variable.starts_with(name + "=")) return;
+    }
+    all.push_back(name + "=" + value);
+  };
+  for (const auto& [name, value] : kGuestVariables) pin(name, value);
+  pin("PWD", cwd);
   return all;
 }
 

@@ -6,20 +6,13 @@
 #include <climits>
 
 #include "base/fs.h"
+#include "model/guest_environment.h"
 #include "model/probes.h"
 
 namespace hpcc {
 namespace {
 
 constexpr const char* kBubblewrap[] = {"/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"};
-
-// What hpcc-agent gives every compile (agent/child.cc); the command's own variables come on top.
-constexpr std::pair<const char*, const char*> kPinned[] = {
-    {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-    {"LC_ALL", "C"},
-    {"TZ", "UTC"},
-    {"HOME", "/tmp"},
-};
 
 // The tree's entries one by one, so that mount points can be made beside them and nothing can be written into it.
 Status bind_tree(const std::string& tree, std::vector<std::string>* out) {
@@ -51,7 +44,7 @@ Result<std::vector<std::string>> image_command(const ImageRun& run) {
   if (out.empty()) return Error{Code::kNotFound, "bwrap is not installed (package bubblewrap)", 0};
   out.insert(out.end(), {"--unshare-all", "--die-with-parent", "--hostname", "hpcc", "--clearenv"});
   const std::string work = kLogicalRoot, cwd = run.cwd.empty() ? work : work + "/" + run.cwd;
-  for (const auto& [name, value] : kPinned) out.insert(out.end(), {"--setenv", name, value});
+  for (const auto& [name, value] : kGuestVariables) out.insert(out.end(), {"--setenv", name, value});
   out.insert(out.end(), {"--setenv", "PWD", cwd});
   for (const auto& [name, value] : run.environment) out.insert(out.end(), {"--setenv", name, value});
   TRY(bind_tree(run.tree, &out));
