@@ -41,14 +41,13 @@ constexpr int64_t kWriteStallNs = int64_t{30} * 1'000'000'000;
 constexpr int kCancelGraceMs = 10'000;  // for the agent to end a cancelled compile
 
 // Descriptors, memory, threads and clocks: nothing with a path, nothing that makes a connection.
-constexpr int kAllowed[] = {SYS_clone, SYS_pread64, SYS_fcntl, SYS_dup, SYS_recvmsg, SYS_sendmsg, SYS_recvfrom,
-                            SYS_sendto, SYS_shutdown, SYS_getsockname, SYS_getpeername, SYS_getsockopt, SYS_setsockopt,
-                            SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_wait, SYS_epoll_pwait, SYS_eventfd2,
-                            SYS_memfd_create, SYS_ftruncate, SYS_getcpu, SYS_uname, SYS_set_robust_list, SYS_rseq,
-                            SYS_getuid, SYS_sysinfo, SYS_pipe2, SYS_nanosleep, SYS_sched_getaffinity,
-                            SYS_clock_nanosleep, SYS_prctl, SYS_membarrier, SYS_madvise,
-                            // Abseil's mutexes ask for a thread's priority when it has to wait.
-                            SYS_sched_getparam, SYS_sched_getscheduler};
+constexpr int kAllowed[] = {
+    SYS_clone,        SYS_pread64,       SYS_fcntl,     SYS_dup,         SYS_recvmsg,           SYS_sendmsg,
+    SYS_recvfrom,     SYS_sendto,        SYS_shutdown,  SYS_getsockname, SYS_getpeername,       SYS_getsockopt,
+    SYS_setsockopt,   SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_wait,  SYS_epoll_pwait,       SYS_eventfd2,
+    SYS_memfd_create, SYS_ftruncate,     SYS_getcpu,    SYS_uname,       SYS_set_robust_list,   SYS_rseq,
+    SYS_getuid,       SYS_sysinfo,       SYS_pipe2,     SYS_nanosleep,   SYS_sched_getaffinity, SYS_clock_nanosleep,
+    SYS_prctl,        SYS_membarrier,    SYS_madvise};
 // The C library counts processors by a file when memory is short of arenas, and does without.
 constexpr int kRefused[] = {SYS_openat};
 
