@@ -218,6 +218,7 @@ Answer ImageCompile::ask() {
     }
     if (wake) wake();
   };
+  asked_s_ = static_cast<uint64_t>(realtime_ns() / 1'000'000'000);
   Result<uint64_t> id = mode_.link()->submit(std::move(submit_), deliver);
   if (!id.ok()) return locally({Bypass::kNoWorker, id.error().to_string(), {}, {}});
   asked_ = *id;
@@ -252,7 +253,8 @@ Answer ImageCompile::resume() {
 }
 
 Answer ImageCompile::take(const remote::RemoteResult& result) {
-  Result<AuditRow> row = mode_.receipts().check(result, {project_.image, input_root_, action_, scan_place_.cwd});
+  const AskedFor asked = {project_.image, input_root_, action_, scan_place_.cwd, asked_s_};
+  Result<AuditRow> row = mode_.receipts().check(result, asked);
   if (!row.ok()) return locally({Bypass::kReceiptRefused, row.error().to_string(), {}, {}});
   if (row->probes_digest.empty()) {
     return locally({Bypass::kUntraced, "in the guest: what the compile looked for is not known", {}, {}});

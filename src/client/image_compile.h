@@ -107,7 +107,8 @@ class ImageCompile {
   std::string history_name_;
 
   std::shared_ptr<Inbox> inbox_;
-  uint64_t asked_ = 0;  // id of what the link was asked, 0: nothing
+  uint64_t asked_ = 0;    // id of what the link was asked, 0: nothing
+  uint64_t asked_s_ = 0;  // when, in Unix time
   BypassReason local_reason_;
 };
 

@@ -39,8 +39,8 @@ Result<AuditRow> ReceiptCheck::check(const remote::RemoteResult& result, const A
   if (grant->tenant != client.tenant) return refuse("grant: for tenant " + grant->tenant);
   if (grant->image != asked.image) return refuse("grant: for image " + grant->image);
   if (grant->worker != result.worker) return refuse("grant: for worker " + grant->worker);
-  if (now_s + kGrantClockSlack_s < grant->not_before_s || now_s > grant->expires_s + kGrantClockSlack_s) {
-    return refuse("grant: not valid now");
+  if (now_s + kGrantClockSlack_s < grant->not_before_s || asked.asked_s > grant->expires_s + kGrantClockSlack_s) {
+    return refuse("grant: not valid when the worker was asked");
   }
   ExpectedReceipt expected;
   expected.worker_key = grant->worker_key;

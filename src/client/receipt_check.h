@@ -23,6 +23,7 @@ struct AskedFor {
   CasDigest input_root;
   ActionDigest action;
   std::string working_directory;  // below the root
+  uint64_t asked_s = 0;           // Unix time: the grant must have held then, however long the compile took
 };
 
 class ReceiptCheck {

@@ -1,5 +1,5 @@
-// hpcc-remote: hpccd's part that speaks gRPC, with its socket as descriptor 3; and what `hpcc up` and `hpcc status` ask
-// of the scheduler. Wiring only.
+// hpcc-remote: hpccd's part that speaks gRPC, with its socket as descriptor 3; what `hpcc up` and `hpcc status` ask of
+// the scheduler, and `hpcc replay` of a worker. Wiring only.
 #include <fcntl.h>
 #include <signal.h>
 
@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "remote/process.h"
+#include "remote/replay.h"
 #include "remote/status.h"
 
 namespace hpcc {
@@ -15,6 +16,8 @@ namespace {
 
 constexpr int kSocket = 3;
 constexpr int kStatusMs = 5000, kWorkerMs = 60'000;
+constexpr int kReplayMs = 16 * 60 * 1000;  // the worker gives up before
+constexpr int kDiffers = 1, kNotReplayed = 3;
 
 int fail(const Error& error) {
   fprintf(stderr, "hpcc-remote: %s\n", error.to_string().c_str());
@@ -39,15 +42,33 @@ int print_status(const std::string& client_dir, std::string_view how) {
   return 0;
 }
 
+int replay(const std::string& client_dir, const std::string& row) {
+  Result<Replayed> done = replay_row(client_dir, row, Deadline::after_ms(kReplayMs));
+  if (!done.ok()) {
+    fprintf(stderr, "hpcc: not replayed: %s\n", done.error().to_string().c_str());
+    return kNotReplayed;
+  }
+  const AuditRow& is = done->replay.row;
+  printf("replayed  by worker %s in VM %s (%s), %llu ms; row %llu\n", is.worker.c_str(), is.vm.c_str(),
+         is.driver.c_str(), static_cast<unsigned long long>(is.duration_ms),
+         static_cast<unsigned long long>(done->row_number));
+  for (const std::string& difference : done->replay.differences) printf("differs   %s\n", difference.c_str());
+  if (!done->replay.differences.empty()) return kDiffers;
+  printf("equal     exit code %d, outputs %s\n", is.exit, is.output_digest.empty() ? "none" : is.output_digest.c_str());
+  return 0;
+}
+
 int main_of_remote(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
-  if (argc < 3 || argc > 4 || std::string_view(argv[1]) != "--client-dir") {
+  if (argc < 3 || argc > 5 || std::string_view(argv[1]) != "--client-dir") {
     fprintf(stderr, "hpcc-remote is started by hpccd\n");
     return 2;
   }
   const std::string client_dir = argv[2];
   if (argc == 3) return serve(client_dir);
   const std::string_view what = argv[3];
+  if ((argc == 5) != (what == "--replay")) return 2;
+  if (argc == 5) return replay(client_dir, argv[4]);
   if (what != "--wait-worker") return print_status(client_dir, what);
   Status there = wait_for_worker(client_dir, Deadline::after_ms(kWorkerMs));
   return there.ok() ? 0 : fail(there.error());

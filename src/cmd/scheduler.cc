@@ -1,6 +1,7 @@
 // hpcc-scheduler: wiring only.
 //   --init DIR   makes what is missing under DIR: authority, certificates, keys
 //   --up DIR     serves with DIR/scheduler, writes DIR/client/client.toml for clients of this machine
+//   --client OUT --tenant NAME --up DIR   makes OUT, the up/client of another user or machine, of tenant NAME
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -12,12 +13,13 @@
 #include "base/fs.h"
 #include "rpc/authority.h"
 #include "scheduler/server.h"
+#include "wire/client_config.h"
 
 namespace hpcc {
 namespace {
 
 struct Arguments {
-  std::string init, up;
+  std::string init, up, client, tenant;
   std::string listen = "127.0.0.1:0";
   int ready_fd = -1;
 };
@@ -30,6 +32,10 @@ bool parse_arguments(int argc, char** argv, Arguments* out) {
       out->init = argv[i + 1];
     else if (name == "--up")
       out->up = argv[i + 1];
+    else if (name == "--client")
+      out->client = argv[i + 1];
+    else if (name == "--tenant")
+      out->tenant = argv[i + 1];
     else if (name == "--listen")
       out->listen = argv[i + 1];
     else if (name == "--ready-fd")
@@ -37,7 +43,8 @@ bool parse_arguments(int argc, char** argv, Arguments* out) {
     else
       return false;
   }
-  return out->init.empty() != out->up.empty();
+  return out->init.empty() != out->up.empty() && out->client.empty() == out->tenant.empty() &&
+         (out->client.empty() || out->init.empty());
 }
 
 Status init(const std::string& dir) {
@@ -48,18 +55,24 @@ Status init(const std::string& dir) {
   return {};
 }
 
-// The port is taken anew at each start, so this is written at each.
-Status write_client_config(const std::string& dir, const SchedulerServer& server) {
-  TRY_ASSIGN(const std::string certificate, read_file(dir + "/client/cert.pem", 65536));
+Status write_client_config(const std::string& dir, const std::string& address, const std::string& key) {
+  TRY_ASSIGN(const std::string certificate, read_file(dir + "/cert.pem", 65536));
   TRY_ASSIGN(const Peer client, decode_peer(certificate));
-  const std::string path = dir + "/client/client.toml", temporary = path + ".new";
-  const std::string text = "# Written by hpcc-scheduler.\nscheduler = \"" + server.address() + "\"\ntenant = \"" +
-                           client.identity.tenant + "\"\nscheduler_key = \"" + server.public_key().hex() + "\"\n";
+  const std::string path = dir + "/client.toml", temporary = path + ".new";
+  const std::string text = "# Written by hpcc-scheduler.\nscheduler = \"" + address + "\"\ntenant = \"" +
+                           client.identity.tenant + "\"\nscheduler_key = \"" + key + "\"\n";
   Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return errno_error("cannot write " + temporary);
   TRY(write_fd(fd.get(), text, temporary));
   if (::rename(temporary.c_str(), path.c_str()) != 0) return errno_error("cannot rename to " + path);
   return {};
+}
+
+// With the address that the scheduler has now.
+Status add_client(const Arguments& arguments) {
+  TRY_ASSIGN(const ClientConfig own, load_client_config(arguments.up + "/client/client.toml"));
+  TRY(init_client(arguments.up, arguments.client, arguments.tenant, arguments.tenant));
+  return write_client_config(arguments.client, own.scheduler, own.scheduler_key);
 }
 
 Status serve(const Arguments& arguments, const sigset_t& signals) {
@@ -68,7 +81,8 @@ Status serve(const Arguments& arguments, const sigset_t& signals) {
   SchedulerOptions options;
   options.listen = arguments.listen;
   TRY_ASSIGN(const std::unique_ptr<SchedulerServer> server, SchedulerServer::start(options, tls, std::move(key)));
-  TRY(write_client_config(arguments.up, *server));
+  // The port is taken anew at each start, so this is written at each.
+  TRY(write_client_config(arguments.up + "/client", server->address(), server->public_key().hex()));
   if (arguments.ready_fd >= 0) {
     TRY(write_fd(arguments.ready_fd, server->address() + "\n", "the ready descriptor"));
     ::close(arguments.ready_fd);
@@ -84,17 +98,22 @@ Status serve(const Arguments& arguments, const sigset_t& signals) {
 int main(int argc, char** argv) {
   hpcc::Arguments arguments;
   if (!hpcc::parse_arguments(argc, argv, &arguments)) {
-    fprintf(stderr, "usage: hpcc-scheduler --init DIR | --up DIR [--listen HOST:PORT] [--ready-fd N]\n");
+    fprintf(stderr,
+            "usage: hpcc-scheduler --init DIR | --up DIR [--listen HOST:PORT] [--ready-fd N]\n"
+            "       hpcc-scheduler --up DIR --client OUT --tenant NAME\n");
     return 2;
   }
+  const auto end = [](const hpcc::Status& done) {
+    if (!done.ok()) fprintf(stderr, "hpcc-scheduler: %s\n", done.error().to_string().c_str());
+    return done.ok() ? 0 : 1;
+  };
+  if (!arguments.init.empty()) return end(hpcc::init(arguments.init));
+  if (!arguments.client.empty()) return end(hpcc::add_client(arguments));
   // Before any thread, so that all of them leave these to sigwait().
   sigset_t signals;
   sigemptyset(&signals);
   for (int number : {SIGINT, SIGTERM}) sigaddset(&signals, number);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  const hpcc::Status done = arguments.init.empty() ? hpcc::serve(arguments, signals) : hpcc::init(arguments.init);
-  if (done.ok()) return 0;
-  fprintf(stderr, "hpcc-scheduler: %s\n", done.error().to_string().c_str());
-  return 1;
+  return end(hpcc::serve(arguments, signals));
 }

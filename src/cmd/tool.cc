@@ -19,6 +19,7 @@ constexpr Verb kTable[] = {
     {"explain", "explain FILE", "why a source or output was compiled and not a hit", 1, tool_explain},
     {"inspect", "inspect HASH", "a key, manifest, result, blob or audit row by its digest", 1, tool_inspect},
     {"audit", "audit verify [FILE]", "check an audit log: every signature, the tree, its checkpoint", 4, tool_audit},
+    {"replay", "replay ROW", "run an audit row's compile again in a new sandbox; compare", 1, tool_replay},
     {"doctor", "doctor", "check this machine's setup; debugger settings of this project", 0, tool_doctor},
     {"daemon", "daemon start|stop|status", "the background process", 1, tool_daemon},
     {"image", "image build|add|list|rm", "toolchain images for remote compiles", 3, tool_image},

@@ -29,6 +29,7 @@ int tool_max_size(const Words& arguments);
 int tool_config(const Words& arguments);
 int tool_inspect(const Words& arguments);
 int tool_audit(const Words& arguments);
+int tool_replay(const Words& arguments);
 int tool_doctor(const Words& arguments);
 int tool_daemon(const Words& arguments);
 int tool_image(const Words& arguments);

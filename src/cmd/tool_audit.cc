@@ -1,8 +1,12 @@
-// `hpcc audit verify [FILE] [--key HEX]`, and the rows that `hpcc inspect` finds.
+// `hpcc audit verify [FILE] [--key HEX]`, `hpcc replay ROW`, and the rows that `hpcc inspect` finds. Rows are numbered
+// from 1, as in all messages.
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <charconv>
 #include <cstdio>
+#include <cstring>
 
 #include "base/fs.h"
 #include "cmd/tool.h"
@@ -67,9 +71,11 @@ void print_column(const char* name, std::string_view value) {
   if (!value.empty()) printf("  %-16s %.*s\n", name, static_cast<int>(value.size()), value.data());
 }
 
-void print_row(const SignedRow& signed_row, const std::string& digest) {
+// `number`: in the worker's log; 0 for a client's own record.
+void print_row(const SignedRow& signed_row, const std::string& digest, uint64_t number) {
   const AuditRow& row = signed_row.row;
   printf("row %s\n", digest.c_str());
+  print_column("number", number == 0 ? "" : std::to_string(number));
   print_column("row_id", row.row_id);
   print_column("start", row.start);
   print_column("disposition", disposition_name(row.disposition));
@@ -139,15 +145,84 @@ int tool_audit(const Words& arguments) {
   return report->problems.empty() ? 0 : 1;
 }
 
+namespace {
+
+constexpr size_t kShortestPrefix = 8;  // of a row's digest or id
+constexpr int kUsage = 2, kNotReplayed = 3;
+
+Result<std::string> find_row(const std::string& wanted) {
+  if (wanted.find('\t') != wanted.npos) return wanted.substr(0, wanted.find('\n'));
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), number);
+  const bool is_number = error == std::errc() && end == wanted.data() + wanted.size();
+  if (!is_number && wanted.size() < kShortestPrefix) {
+    return Error{Code::kInvalid, "a row is named by its number, eight or more digits of its digest or id, or itself"};
+  }
+  std::vector<std::string> found;
+  uint64_t rows = 0;
+  TRY(read_log(up_path("audit.tsv"), [&](std::string_view line) {
+    ++rows;
+    if (is_number) {
+      if (rows == number) found.emplace_back(line);
+      return true;
+    }
+    Result<SignedRow> row = decode_row(line);
+    if (BlobDigest::of(line).hex().starts_with(wanted) || (row.ok() && row->row.row_id.starts_with(wanted))) {
+      found.emplace_back(line);
+    }
+    return true;
+  }));
+  if (found.size() == 1) return found[0];
+  if (!found.empty()) return Error{Code::kInvalid, std::to_string(found.size()) + " rows begin with " + wanted};
+  const std::string has = "; the log has rows 1 to " + std::to_string(rows);
+  return Error{Code::kNotFound, "no row " + wanted + (rows == 0 ? ": the log is empty" : is_number ? has : "")};
+}
+
+}  // namespace
+
+// Only hpcc-remote can ask a worker; it prints what came of it and its exit code is ours.
+int tool_replay(const Words& arguments) {
+  if (arguments.size() != 1 || arguments[0].starts_with("-")) {
+    fprintf(
+        stderr,
+        "usage: hpcc replay ROW\n\nHas the worker run a row's compile again, from the inputs in its store, in a newly "
+        "booted sandbox, and compares.\nROW is a number in $HPCC_DIR/up/audit.tsv (the first row is 1), eight or more "
+        "digits of a row's digest or id, or\nthe row itself. Exit code: 0 equal, 1 something differs, 3 it could not "
+        "be "
+        "replayed.\n");
+    return kUsage;
+  }
+  const auto fail = [](const Error& error) {
+    fprintf(stderr, "hpcc: not replayed: %s\n", error.to_string().c_str());
+    return kNotReplayed;
+  };
+  Result<std::string> line = find_row(arguments[0]);
+  if (!line.ok()) return fail(line.error());
+  Result<SignedRow> row = decode_row(*line);
+  if (!row.ok()) return fail(row.error());
+  printf("row       %s %s %s\n", row->row.row_id.c_str(), std::string(disposition_name(row->row.disposition)).c_str(),
+         row->row.name.c_str());
+  if (row->row.disposition == Disposition::kHit) {
+    printf("          of a hit: the compile that it served is replayed, row %s\n", row->row.compiled_row_id.c_str());
+  }
+  fflush(stdout);
+  const std::string program = program_directory() + "/hpcc-remote", client = up_path("client");
+  execl(program.c_str(), program.c_str(), "--client-dir", client.c_str(), "--replay", line->c_str(), nullptr);
+  return fail(errno_error("run " + program));
+}
+
 int print_matching_rows(const std::string& wanted) {
   constexpr int kMostRows = 100;
   int found = 0;
   for (const char* name : {"audit.tsv", "local.tsv"}) {
+    const bool local = name == std::string_view("local.tsv");
+    uint64_t number = 0;
     Status read = read_log(up_path(name), [&](std::string_view line) {
       Result<SignedRow> row = decode_row(line);
+      ++number;
       if (!row.ok()) return true;  // `audit verify` tells of those
       const std::string digest = BlobDigest::of(line).hex();
-      if (row_matches(row->row, digest, wanted)) print_row(*row, digest), ++found;
+      if (row_matches(row->row, digest, wanted)) print_row(*row, digest, local ? 0 : number), ++found;
       return found < kMostRows;
     });
     if (!read.ok() && read.error().code != Code::kNotFound) {

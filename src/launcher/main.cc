@@ -23,8 +23,8 @@ namespace {
 
 constexpr int kReplyDeadlineMs = 8000;
 
-const char* const kVerbs[] = {"stats",  "explain", "inspect", "doctor", "daemon", "help", "version", "config",
-                              "image",  "worker",  "up",      "down",   "status", "audit", nullptr};
+const char* const kVerbs[] = {"stats", "explain", "inspect", "doctor", "daemon", "help",  "version", "config",
+                              "image", "worker",  "up",      "down",   "status", "audit", "replay",  nullptr};
 
 bool is_verb(Text word) {
   if (word.size == 0 || word.data[0] == '-') return true;

@@ -77,6 +77,11 @@ class FakeWorker : public re::ActionCache::Service,
         blobs_.clear();
         return {grpc::StatusCode::FAILED_PRECONDITION, "blobs are missing"};
       }
+      if (lose_guests_ > 0) {
+        --lose_guests_;
+        response.mutable_status()->set_code(grpc::StatusCode::UNAVAILABLE);
+        return finish(response, writer);
+      }
       re::ActionResult& result = *response.mutable_result();
       const std::string object = "object " + std::to_string(++compiles_);
       auto* file = result.add_output_files();
@@ -91,6 +96,11 @@ class FakeWorker : public re::ActionCache::Service,
       result.mutable_execution_metadata()->add_auxiliary_metadata()->PackFrom(receipt);
       results_[request->action_digest().hash()] = result;
     }
+    return finish(response, writer);
+  }
+
+  static grpc::Status finish(const re::ExecuteResponse& response,
+                             grpc::ServerWriter<google::longrunning::Operation>* writer) {
     google::longrunning::Operation operation;
     operation.set_done(true);
     operation.mutable_response()->PackFrom(response);
@@ -102,7 +112,7 @@ class FakeWorker : public re::ActionCache::Service,
   std::map<std::string, std::string> blobs_;
   std::map<std::string, re::ActionResult> results_;
   std::vector<std::string> grants_;
-  int compiles_ = 0, asked_ = 0;
+  int compiles_ = 0, asked_ = 0, lose_guests_ = 0;
   bool forget_ = false;
   std::atomic<bool> hang_{false}, cancelled_{false};
 };
@@ -248,6 +258,15 @@ TEST_F(RemoteTest, BlobsThatTheWorkerLostAreSentAgain) {
   remote::RemoteResult result = ask(submit(1));
   EXPECT_EQ(result.outcome, remote::Outcome::kDone) << result.message;
   EXPECT_EQ(worker_.compiles_, 1);
+}
+
+TEST_F(RemoteTest, ALostGuestIsNotALostWorker) {
+  worker_.lose_guests_ = 1;
+  EXPECT_EQ(ask(submit(1)).outcome, remote::Outcome::kDone);
+  worker_.results_.clear();
+  worker_.lose_guests_ = 100;
+  EXPECT_EQ(ask(submit(2)).outcome, remote::Outcome::kNoWorker) << "a source that ends every guest";
+  EXPECT_EQ(worker_.lose_guests_, 98);
 }
 
 TEST_F(RemoteTest, AFileThatChangedIsNotSent) {

@@ -18,6 +18,7 @@ constexpr size_t kAskedAtOnce = 8192;     // digests in one FindMissingBlobs
 constexpr size_t kStreamChunkBytes = 1u << 20;
 constexpr size_t kCompressFrom = 256;  // smaller blobs gain nothing
 constexpr int kLevel = 1;
+constexpr int kGuests = 2;  // that may be lost under one compile
 
 void put(re::Digest* out, const CasDigest& digest) {
   out->set_hash(digest.digest.hex());
@@ -260,8 +261,6 @@ Status WorkerClient::send_stream(const Call& call, const UploadBlob& blob) {
 
 Result<WorkerClient::Executed> WorkerClient::execute(const Call& call, const CasDigest& action,
                                                      const std::vector<std::string>& outputs, Lookup lookup) {
-  grpc::ClientContext context;
-  prepare(context, call);
   re::ExecuteRequest request;
   request.set_instance_name(tenant_);
   put(request.mutable_action_digest(), action);
@@ -269,21 +268,25 @@ Result<WorkerClient::Executed> WorkerClient::execute(const Call& call, const Cas
   request.set_inline_stdout(true);
   request.set_inline_stderr(true);
   for (const std::string& output : outputs) request.add_inline_output_files(output);
-  *call.bytes_sent += request.ByteSizeLong();
-  Entered entered(call.cancellation, context);
-  auto reader = execution_->Execute(&context, request);
-  google::longrunning::Operation operation, last;
-  while (reader->Read(&operation)) last = operation;
-  const grpc::Status status = reader->Finish();
-  if (!status.ok()) return failed(status);
-  re::ExecuteResponse response;
-  if (!last.done() || !last.has_response() || !last.response().UnpackTo(&response)) {
-    return Error{Code::kIo, "worker " + name_ + " gave no result", 0};
-  }
-  if (response.status().code() != 0) {
+  for (int attempt = 1;; ++attempt) {
+    grpc::ClientContext context;
+    prepare(context, call);
+    *call.bytes_sent += request.ByteSizeLong();
+    Entered entered(call.cancellation, context);
+    auto reader = execution_->Execute(&context, request);
+    google::longrunning::Operation operation, last;
+    while (reader->Read(&operation)) last = operation;
+    const grpc::Status status = reader->Finish();
+    if (!status.ok()) return failed(status);
+    re::ExecuteResponse response;
+    if (!last.done() || !last.has_response() || !last.response().UnpackTo(&response)) {
+      return Error{Code::kIo, "worker " + name_ + " gave no result", 0};
+    }
+    if (response.status().code() == 0) return Executed{response.result(), response.cached_result()};
+    // The worker itself answers, so it has lost only the guest: it boots another.
+    if (response.status().code() == grpc::StatusCode::UNAVAILABLE && attempt < kGuests) continue;
     return failed({static_cast<grpc::StatusCode>(response.status().code()), response.status().message()});
   }
-  return Executed{response.result(), response.cached_result()};
 }
 
 Result<std::string> WorkerClient::fetch(const Call& call, const CasDigest& blob) {

@@ -219,4 +219,15 @@ Status init_certificates(const std::string& dir, const CertificateNames& names) 
   return init_one(authority, dir + "/client", {Role::kClient, names.tenant, names.client});
 }
 
+Status init_client(const std::string& dir, const std::string& client_dir, const std::string& tenant,
+                   const std::string& name) {
+  if (!is_plain_name(tenant) || !is_plain_name(name)) {
+    return Error{Code::kInvalid, "names are of a-z, 0-9 and -, at most 63"};
+  }
+  TRY_ASSIGN(std::string certificate, read_file(dir + "/ca/cert.pem", limits::kCertificateBytes));
+  TRY_ASSIGN(std::string key, read_file(dir + "/ca/key.pem", limits::kCertificateBytes));
+  TRY_ASSIGN(const Authority authority, Authority::from_pem({std::move(certificate), std::move(key)}));
+  return init_one(authority, client_dir, {Role::kClient, tenant, name});
+}
+
 }  // namespace hpcc

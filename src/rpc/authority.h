@@ -45,4 +45,9 @@ struct CertificateNames {
 };
 Status init_certificates(const std::string& dir, const CertificateNames& names);
 
+// The same for one more client, of any tenant, in a directory of its own: what a client on another machine needs. The
+// authority under `dir` must be there.
+Status init_client(const std::string& dir, const std::string& client_dir, const std::string& tenant,
+                   const std::string& name);
+
 }  // namespace hpcc

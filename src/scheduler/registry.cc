@@ -55,30 +55,33 @@ Status Registry::hear(const std::string& worker, const hpcc::v1::HeartbeatReques
   return {};
 }
 
-Result<Registry::Choice> Registry::choose(const std::string& tenant, const std::string& image,
-                                          const std::vector<std::string>& avoid, int64_t now_ms) {
+Result<Registry::Choice> Registry::choose(const std::string& tenant, const Wish& wish, int64_t now_ms) {
   forget(now_ms);
   if (workers_.empty()) return Error{Code::kNotFound, "no worker is registered"};
+  if (!wish.worker.empty() && !workers_.contains(wish.worker)) {
+    return Error{Code::kNotFound, "worker " + wish.worker.substr(0, kWordBytes) + " is not registered"};
+  }
   using Rank = std::tuple<bool, bool, bool, double>;  // smaller is better
   std::optional<Rank> best_rank;
   WorkerEntry* best = nullptr;
   bool best_warm = false;
   for (auto& [name, worker] : workers_) {
+    if (!wish.worker.empty() && name != wish.worker) continue;
     const auto& images = worker.state.images();
-    if (std::find(images.begin(), images.end(), image) == images.end()) continue;
+    if (std::find(images.begin(), images.end(), wish.image) == images.end()) continue;
     const auto& sessions = worker.state.sessions();
     const bool warm = std::any_of(sessions.begin(), sessions.end(), [&](const auto& session) {
-      return session.tenant() == tenant && session.image() == image;
+      return session.tenant() == tenant && session.image() == wish.image;
     });
     const uint32_t slots = std::max(worker.state.slots(), 1u), busy = worker.state.busy() + worker.leased;
-    const bool avoided = std::find(avoid.begin(), avoid.end(), name) != avoid.end();
+    const bool avoided = std::find(wish.avoid.begin(), wish.avoid.end(), name) != wish.avoid.end();
     const Rank rank{avoided, busy >= 4 * slots, !warm, static_cast<double>(busy) / slots};
     if (best_rank && *best_rank <= rank) continue;
     best_rank = rank;
     best = &worker;
     best_warm = warm;
   }
-  if (best == nullptr) return Error{Code::kNotFound, "no worker has image " + image};
+  if (best == nullptr) return Error{Code::kNotFound, "no worker has image " + wish.image};
   ++best->leased;
   return Choice{*best, best_warm};
 }

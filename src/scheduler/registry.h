@@ -40,10 +40,14 @@ class Registry {
     WorkerEntry worker;
     bool warm = false;
   };
-  // One that has the image: warm for this tenant before cold, free before busy, then the least loaded. Those in `avoid`
-  // only when there is no other. kNotFound says whether no worker is there at all or none has the image.
-  Result<Choice> choose(const std::string& tenant, const std::string& image, const std::vector<std::string>& avoid,
-                        int64_t now_ms);
+  struct Wish {
+    std::string image;
+    std::vector<std::string> avoid;  // only when there is no other
+    std::string worker;              // not "": no other
+  };
+  // One that has the image: warm for this tenant before cold, free before busy, then the least loaded. kNotFound says
+  // whether no worker is there at all, not the one that was asked for, or none has the image.
+  Result<Choice> choose(const std::string& tenant, const Wish& wish, int64_t now_ms);
 
   std::vector<WorkerEntry> list(int64_t now_ms);
 

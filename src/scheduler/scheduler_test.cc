@@ -38,32 +38,32 @@ TEST(Registry, PrefersAWarmWorkerThenTheLeastLoaded) {
   ASSERT_TRUE(registry.hear("a", beat("a:1", {}, 1), 0).ok());
   ASSERT_TRUE(registry.hear("b", beat("b:1", {"acme"}, 2), 0).ok());
   ASSERT_TRUE(registry.hear("c", beat("c:1"), 0).ok());
-  const auto acme = registry.choose("acme", kImage, {}, 1);
+  const auto acme = registry.choose("acme", {kImage, {}, ""}, 1);
   ASSERT_TRUE(acme.ok());
   EXPECT_EQ(acme->worker.name, "b");
   EXPECT_TRUE(acme->warm);
-  const auto zeta = registry.choose("zeta", kImage, {}, 1);
+  const auto zeta = registry.choose("zeta", {kImage, {}, ""}, 1);
   EXPECT_EQ(zeta->worker.name, "c");
   EXPECT_FALSE(zeta->warm) << "another tenant's session is not warm for this one";
-  EXPECT_EQ(registry.choose("acme", kImage, {"b"}, 1)->worker.name, "a") << "c has been leased since";
-  EXPECT_EQ(registry.choose("acme", kImage, {"a", "b", "c"}, 1)->worker.name, "b") << "better than none";
+  EXPECT_EQ(registry.choose("acme", {kImage, {"b"}, ""}, 1)->worker.name, "a") << "c has been leased since";
+  EXPECT_EQ(registry.choose("acme", {kImage, {"a", "b", "c"}, ""}, 1)->worker.name, "b") << "better than none";
 }
 
 TEST(Registry, AnOverloadedWorkerIsNotPreferredForBeingWarm) {
   Registry registry;
   ASSERT_TRUE(registry.hear("a", beat("a:1"), 0).ok());
   ASSERT_TRUE(registry.hear("b", beat("b:1", {"acme"}, 8), 0).ok());
-  EXPECT_EQ(registry.choose("acme", kImage, {}, 1)->worker.name, "a");
+  EXPECT_EQ(registry.choose("acme", {kImage, {}, ""}, 1)->worker.name, "a");
 }
 
 TEST(Registry, ForgetsWhoIsSilentAndSaysWhatIsMissing) {
   Registry registry;
-  EXPECT_EQ(registry.choose("acme", kImage, {}, 0).error().code, Code::kNotFound);
+  EXPECT_EQ(registry.choose("acme", {kImage, {}, ""}, 0).error().code, Code::kNotFound);
   ASSERT_TRUE(registry.hear("a", beat("a:1"), 0).ok());
-  EXPECT_TRUE(registry.choose("acme", kImage, {}, kForgetMs).ok());
-  EXPECT_NE(registry.choose("acme", "sha256:" + std::string(64, '0'), {}, 0).error().message.find("image"),
+  EXPECT_TRUE(registry.choose("acme", {kImage, {}, ""}, kForgetMs).ok());
+  EXPECT_NE(registry.choose("acme", {"sha256:" + std::string(64, '0'), {}, ""}, 0).error().message.find("image"),
             std::string::npos);
-  EXPECT_FALSE(registry.choose("acme", kImage, {}, kForgetMs + 1).ok());
+  EXPECT_FALSE(registry.choose("acme", {kImage, {}, ""}, kForgetMs + 1).ok());
 }
 
 TEST(Registry, ANameIsNotTakenOverByAnotherKeyWhileItsOwnerLives) {

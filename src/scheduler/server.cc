@@ -112,8 +112,9 @@ class LookupService final : public hpcc::v1::Scheduler::Service {
   Result<Registry::Choice> choose(const Peer& peer, const hpcc::v1::LookupRequest& request) {
     std::lock_guard lock(shared_.mutex);
     TRY_ASSIGN(Registry::Choice choice,
-               shared_.registry.choose(peer.identity.tenant, request.image(),
-                                       {request.avoid().begin(), request.avoid().end()}, now_ms()));
+               shared_.registry.choose(
+                   peer.identity.tenant,
+                   {request.image(), {request.avoid().begin(), request.avoid().end()}, request.worker()}, now_ms()));
     ++shared_.leases;
     return choice;
   }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/fs.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr size_t kReadBytes = 1 << 20;
 constexpr size_t kWaitingBytes = 64u << 20;
+constexpr int kAppendMs = 60'000;
 
 // Temporary file, synced, renamed: a reader sees the old checkpoint or the new one.
 Status replace_synced(const std::string& path, std::string_view text) {
@@ -62,16 +64,23 @@ std::string row_number(uint64_t index) { return "row " + std::to_string(index + 
 
 }  // namespace
 
-std::string checkpoint_path_of(const std::string& log_path) {
-  const bool tsv = log_path.ends_with(".tsv");
-  return log_path.substr(0, log_path.size() - (tsv ? 4 : 0)) + ".checkpoint";
+namespace {
+
+std::string stem_of(const std::string& log_path) {
+  return log_path.substr(0, log_path.size() - (log_path.ends_with(".tsv") ? 4 : 0));
 }
+
+}  // namespace
+
+std::string checkpoint_path_of(const std::string& log_path) { return stem_of(log_path) + ".checkpoint"; }
+std::string in_flight_path_of(const std::string& log_path) { return stem_of(log_path) + ".inflight"; }
 
 AuditLog::AuditLog(std::string path, const std::string& worker, const SigningKey& key)
     : path_(std::move(path)),
       checkpoint_path_(checkpoint_path_of(path_)),
       origin_(checkpoint_origin(worker)),
-      key_(key) {}
+      key_(key),
+      in_flight_(in_flight_path_of(path_)) {}
 
 Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::string& path, const std::string& worker,
                                                  const SigningKey& key) {
@@ -81,6 +90,8 @@ Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::string& path, const 
   if (flock(log->file_.get(), LOCK_EX | LOCK_NB) != 0) {
     return Error{Code::kPermission, "audit log " + path + " is in use by another worker"};
   }
+  TRY(log->in_flight_.open());
+  TRY_ASSIGN(std::vector<AuditRow> left, log->in_flight_.left());
   struct stat info;
   if (fstat(log->file_.get(), &info) != 0) return errno_error("stat " + path);
   if (info.st_size == 0) {
@@ -88,12 +99,24 @@ Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::string& path, const 
     TRY(log->commit("", 0));
     TRY(sync_directory_of(path));
   } else {
-    TRY(log->load());
+    TRY(log->load(&left));
   }
+  TRY(log->append_left(std::move(left)));
   return log;
 }
 
-Status AuditLog::load() {
+// Compiles whose worker was killed. When they ended nobody knows.
+Status AuditLog::append_left(std::vector<AuditRow> left) {
+  std::sort(left.begin(), left.end(), [](const AuditRow& a, const AuditRow& b) { return a.row_id < b.row_id; });
+  for (AuditRow& row : left) {
+    row.disposition = Disposition::kLost;
+    TRY_ASSIGN([[maybe_unused]] const Appended appended, append(row, Deadline::after_ms(kAppendMs)));
+  }
+  return {};
+}
+
+// Rows that it finds are taken out of `left`: the worker was killed after it had written them.
+Status AuditLog::load(std::vector<AuditRow>* left) {
   std::string torn;
   uint64_t whole_bytes = 0;
   std::optional<Error> wrong;
@@ -113,6 +136,9 @@ Status AuditLog::load() {
           return false;
         }
         tree_.append(leaf_hash(line));
+        if (std::erase_if(*left, [&](const AuditRow& one) { return one.row_id == row->row.row_id; }) != 0) {
+          in_flight_.end(row->row.row_id);
+        }
         return true;
       },
       &torn));
@@ -186,6 +212,8 @@ Result<AuditLog::Appended> AuditLog::append(const AuditRow& row, Deadline deadli
   if (broken_) return *broken_;
   out.checkpoint = checkpoint_;
   for (const TreeHash& step : tree_.inclusion(out.leaf_index, committed_)) out.inclusion.emplace_back(step.view());
+  lock.unlock();
+  in_flight_.end(row.row_id);
   return out;
 }
 
@@ -218,8 +246,8 @@ void check_seen(const MerkleTree& tree, const std::string& note, const PublicKey
   }
 }
 
-void check_checkpoint(const MerkleTree& tree, const std::string& path, const PublicKey& key, LogReport& report) {
-  Result<std::string> note = read_file(checkpoint_path_of(path), kCheckpointBytes);
+void check_checkpoint(const MerkleTree& tree, const Result<std::string>& note, const PublicKey& key,
+                      LogReport& report) {
   if (!note.ok()) {
     report.notes.push_back("no checkpoint (" + note.error().to_string() + "): that no row is missing is unproved");
     return;
@@ -246,6 +274,8 @@ void check_checkpoint(const MerkleTree& tree, const std::string& path, const Pub
 Result<LogReport> verify_log(const std::string& path, const PublicKey& key, const std::optional<std::string>& seen) {
   Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return errno_error("open audit log " + path);
+  // Before the rows: a worker that goes on meanwhile adds rows and then signs them.
+  const Result<std::string> note = read_file(checkpoint_path_of(path), kCheckpointBytes);
   LogReport report;
   MerkleTree tree;
   std::string torn;
@@ -270,9 +300,11 @@ Result<LogReport> verify_log(const std::string& path, const PublicKey& key, cons
       },
       &torn));
   if (header) report.problems.push_back("the log is empty: not even a header");
-  if (!torn.empty()) report.problems.push_back("the last line is torn");
+  const bool in_use = !torn.empty() && flock(fd.get(), LOCK_SH | LOCK_NB) != 0;
+  if (in_use) report.notes.push_back("the last line is just being written");
+  if (!torn.empty() && !in_use) report.problems.push_back("the last line is torn");
   report.rows = tree.size();
-  check_checkpoint(tree, path, key, report);
+  check_checkpoint(tree, note, key, report);
   if (seen) check_seen(tree, *seen, key, report);
   return report;
 }

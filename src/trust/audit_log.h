@@ -18,6 +18,7 @@
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "trust/in_flight.h"
 #include "trust/receipt.h"
 
 namespace hpcc {
@@ -38,19 +39,25 @@ class AuditLog {
                                                 const SigningKey& key);
   ~AuditLog() = default;
 
+  // Before a compile begins, with what is known of its row; append() of that row_id ends it. A row that was begun and
+  // never appended, because the worker was killed, is appended by the next open(), as lost.
+  Status begin(const AuditRow& row) const { return in_flight_.begin(row); }
+
   // Signs, writes, syncs. After an I/O error the log refuses every later append: its end is not known any more.
   Result<Appended> append(const AuditRow& row, Deadline deadline);
   uint64_t size() const;
 
  private:
   AuditLog(std::string path, const std::string& worker, const SigningKey& key);
-  Status load();
+  Status load(std::vector<AuditRow>* left);
+  Status append_left(std::vector<AuditRow> left);
   Status set_torn_aside(std::string_view torn, uint64_t whole_bytes);
   Status commit(std::string lines, uint64_t new_size);
   void lead(std::unique_lock<std::mutex>& lock);
 
   const std::string path_, checkpoint_path_, origin_;
   const SigningKey& key_;
+  const InFlight in_flight_;
   Fd file_;
 
   mutable std::mutex mutex_;
@@ -63,8 +70,9 @@ class AuditLog {
   std::optional<Error> broken_;
 };
 
-// Where a log's checkpoint is: "x/audit.tsv" → "x/audit.checkpoint".
+// Where a log's checkpoint is: "x/audit.tsv" → "x/audit.checkpoint". What is in flight: "x/audit.inflight/".
 std::string checkpoint_path_of(const std::string& log_path);
+std::string in_flight_path_of(const std::string& log_path);
 
 // What `hpcc audit verify` finds out about a log file. Nothing is repaired.
 struct LogReport {

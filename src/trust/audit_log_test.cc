@@ -207,6 +207,31 @@ TEST_F(Log, KeepsATornLineAside) {
   EXPECT_EQ(*read_file(path + ".torn", 100), "half a row\n");
 }
 
+TEST_F(Log, TellsOfCompilesWhoseWorkerWasKilled) {
+  AuditRow ended = row("ended.c"), written = row("written.c"), killed = row("killed.c");
+  {
+    auto log = open();
+    for (const AuditRow& one : {ended, written, killed}) ASSERT_TRUE(log->begin(one).ok());
+    ASSERT_TRUE(log->append(ended, Deadline::after_ms(60000)).ok());
+    const std::string file = in_flight_path_of(path) + "/" + written.row_id;
+    const std::string begun = *read_file(file, kRowBytes + 1);
+    ASSERT_TRUE(log->append(written, Deadline::after_ms(60000)).ok());
+    std::ofstream(file) << begun;  // killed after the row was written, before this was removed
+    std::ofstream(in_flight_path_of(path) + "/torn") << "half a ro";
+  }
+  for (int i = 0; i < 2; ++i) open();
+  std::vector<SignedRow> found;
+  for (const std::string& line : lines()) {
+    if (!line.starts_with("#")) found.push_back(*decode_row(line));
+  }
+  ASSERT_EQ(found.size(), 3u) << "told once";
+  EXPECT_EQ(found[2].row.name, "killed.c");
+  EXPECT_EQ(found[2].row.row_id, killed.row_id);
+  EXPECT_EQ(found[2].row.disposition, Disposition::kLost);
+  EXPECT_TRUE(report().problems.empty());
+  EXPECT_TRUE(std::filesystem::is_empty(in_flight_path_of(path)));
+}
+
 TEST_F(Log, HasOneOwner) {
   auto log = open();
   EXPECT_FALSE(AuditLog::open(path, "w1", key).ok());

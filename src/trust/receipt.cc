@@ -39,8 +39,14 @@ Result<CheckedReceipt> check_receipt(const Receipt& receipt, const ExpectedRecei
   const std::string probes = receipt.probes.empty() ? "" : BlobDigest::of(receipt.probes).hex();
   if (probes != row.row.probes_digest) return refuse("the probes are not those it names");
   CheckedReceipt out;
-  TRY_ASSIGN(out.checkpoint, decode_checkpoint(receipt.checkpoint, expected.worker_key));
-  if (out.checkpoint.origin != checkpoint_origin(expected.worker)) return refuse("a checkpoint of another log");
+  TRY_ASSIGN(out.checkpoint, check_in_log(receipt, expected.worker, expected.worker_key));
+  out.row = std::move(row.row);
+  return out;
+}
+
+Result<Checkpoint> check_in_log(const Receipt& receipt, const std::string& worker, const PublicKey& key) {
+  TRY_ASSIGN(Checkpoint checkpoint, decode_checkpoint(receipt.checkpoint, key));
+  if (checkpoint.origin != checkpoint_origin(worker)) return refuse("a checkpoint of another log");
   std::vector<TreeHash> proof;
   for (const std::string& step : receipt.inclusion) {
     TreeHash hash;
@@ -48,11 +54,10 @@ Result<CheckedReceipt> check_receipt(const Receipt& receipt, const ExpectedRecei
     memcpy(hash.bytes.data(), step.data(), 32);
     proof.push_back(hash);
   }
-  if (!verify_inclusion(leaf_hash(receipt.row), receipt.leaf_index, out.checkpoint.size, proof, out.checkpoint.root)) {
+  if (!verify_inclusion(leaf_hash(receipt.row), receipt.leaf_index, checkpoint.size, proof, checkpoint.root)) {
     return refuse("its row is not in the log");
   }
-  out.row = std::move(row.row);
-  return out;
+  return checkpoint;
 }
 
 std::string SeenCheckpoints::path_of(std::string_view origin) const {

@@ -37,6 +37,9 @@ struct CheckedReceipt {
 // probes or inclusion did not hold.
 Result<CheckedReceipt> check_receipt(const Receipt& receipt, const ExpectedReceipt& expected);
 
+// Of that the last: the checkpoint is this worker's, and its tree holds the row.
+Result<Checkpoint> check_in_log(const Receipt& receipt, const std::string& worker, const PublicKey& key);
+
 // The last checkpoint a client saw of each worker: a file for each in `directory`. see() refuses (kPermission) one that
 // is of the same size with another root; a smaller one is fine (answers overtake each other) and is not kept.
 class SeenCheckpoints {

@@ -197,7 +197,7 @@ Result<std::string> finish_row(std::string body, std::string_view signature) {
 
 bool looks_secret(std::string_view name) {
   std::string upper(name);
-  for (char& c : upper) c = static_cast<char>(toupper(static_cast<unsigned char>(c)));
+  for (char& c : upper) c = c == '-' ? '_' : static_cast<char>(toupper(static_cast<unsigned char>(c)));
   constexpr std::array<std::string_view, 10> kWords = {"TOKEN",      "SECRET",    "PASSWORD",    "PASSWD",
                                                        "PASSPHRASE", "API_KEY",   "PRIVATE_KEY", "APIKEY",
                                                        "CREDENTIAL", "ACCESS_KEY"};
@@ -205,13 +205,16 @@ bool looks_secret(std::string_view name) {
                      [&](std::string_view word) { return upper.find(word) != upper.npos; });
 }
 
+// "NAME=value", also as a later part of the argument (-Wp,-DA=1,-DTOKEN=x): from the first name that looks secret on.
 bool redact_value(std::string& argument, size_t name_at, const SigningKey& key) {
-  const size_t equals = argument.find('=', name_at);
-  if (equals == argument.npos || equals + 1 == argument.size()) return false;
-  if (!looks_secret(std::string_view(argument).substr(name_at, equals - name_at))) return false;
-  const std::string digest = hex_encode(key.keyed_digest(argument.substr(equals + 1)));
-  argument = argument.substr(0, equals + 1) + "redacted:" + digest.substr(0, 32);
-  return true;
+  for (size_t equals; (equals = argument.find('=', name_at)) != argument.npos; name_at = equals + 1) {
+    if (equals + 1 == argument.size()) return false;
+    if (!looks_secret(std::string_view(argument).substr(name_at, equals - name_at))) continue;
+    const std::string digest = hex_encode(key.keyed_digest(argument.substr(equals + 1)));
+    argument = argument.substr(0, equals + 1) + "redacted:" + digest.substr(0, 32);
+    return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -306,6 +309,7 @@ bool redact_flags(std::vector<std::string>& arguments, const SigningKey& key) {
     size_t name_at = argument.npos;
     if (argument.starts_with("-D")) name_at = 2;
     if (argument.starts_with("--")) name_at = 2;
+    if (argument.starts_with("-Wp,")) name_at = 4;
     if (i > 0 && (arguments[i - 1] == "-D" || arguments[i - 1] == "-Xpreprocessor")) name_at = 0;
     if (name_at != argument.npos && redact_value(argument, name_at, key)) any = true;
   }

@@ -56,7 +56,7 @@ struct AuditRow {
   uint64_t cpu_ms = 0;
   std::string name;             // the source's logical path
   bool replayable = true;       // false: a flag was redacted
-  std::string compiled_row_id;  // of a hit: the row of the compile it serves; of a replay: the row replayed
+  std::string compiled_row_id;  // of a hit: the row of the compile it serves; of a replay: of that it repeats
 
   bool operator==(const AuditRow&) const = default;
 };

@@ -89,7 +89,13 @@ TEST(AuditRow, ShowsNoSecret) {
   redact_flags(other, key);
   EXPECT_EQ(same[1], arguments[1]);
   EXPECT_NE(other[1], arguments[1]);
-  std::vector<std::string> plain = {"gcc", "-DTOKENS", "-O2"};
+  for (const char* hidden : {"-Wp,-DN=1,-DAPI_TOKEN=hunter2", "-DURL=\"http://x/?token=hunter2\"",
+                             "--api-key=hunter2", "-DN=1,my-secret=hunter2"}) {
+    std::vector<std::string> one = {"gcc", hidden};
+    EXPECT_TRUE(redact_flags(one, key)) << hidden;
+    EXPECT_EQ(one[1].find("hunter2"), std::string::npos) << one[1];
+  }
+  std::vector<std::string> plain = {"gcc", "-DTOKENS", "-O2", "-Itoken=1"};
   EXPECT_FALSE(redact_flags(plain, key));
 }
 

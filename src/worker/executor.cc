@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/limits.h"
+#include "trust/replay.h"
 
 namespace hpcc {
 namespace {
@@ -262,6 +263,7 @@ reapi::ExecuteResponse Executor::execute(const ExecuteJob& job, Cancel cancel, D
   if (!lease.ok()) return failed(status_of(lease.error()));
   running();
   AuditRow row = begin_row(job.caller, plan, lease->sandbox(), Disposition::kCompiled);
+  if (const Status begun = parts_.log.begin(row); !begun.ok()) return failed(status_of(begun.error()));
   const int64_t started_ms = now_ms();
   auto guest = compile(job.caller.tenant, *lease, plan.compile, cancel, deadline);
   if (!guest.ok()) {
@@ -303,22 +305,13 @@ reapi::ExecuteResponse Executor::execute(const ExecuteJob& job, Cancel cancel, D
 
 // --- replay ---
 
-namespace {
-
-void compare(const char* what, const std::string& was, const std::string& is, hpcc::v1::ReplayResponse* response) {
-  if (was == is) return;
-  response->add_differences(std::string(what) + " was " + (was.empty() ? "none" : was) + ", is " +
-                            (is.empty() ? "none" : is));
-}
-
-}  // namespace
-
 Result<hpcc::v1::ReplayResponse> Executor::replay(const Caller& caller, const SignedRow& old, const Plan& plan,
                                                   Cancel cancel, Deadline deadline) {
   TRY_ASSIGN(const Sessions::Lease lease, parts_.sessions.boot_alone(caller.tenant, plan.image, deadline));
   AuditRow row = begin_row(caller, plan, lease.sandbox(), Disposition::kReplay);
   if (row.vm == old.row.vm) return Error{Code::kCorrupt, "the replay did not get a guest of its own"};
-  row.compiled_row_id = old.row.row_id;
+  row.compiled_row_id = replayed_row_id(old.row);
+  TRY(parts_.log.begin(row));
   const int64_t started_ms = now_ms();
   auto guest = compile(caller.tenant, lease, plan.compile, cancel, deadline);
   if (!guest.ok()) {
@@ -330,13 +323,7 @@ Result<hpcc::v1::ReplayResponse> Executor::replay(const Caller& caller, const Si
   describe(*guest, probes, &row);
   hpcc::v1::ReplayResponse response;
   TRY_ASSIGN(*response.mutable_receipt(), append(row, probes, Deadline::after_ms(kAppendMs)));
-  compare("image", old.row.image_digest, row.image_digest, &response);
-  compare("inputs", old.row.source_digest, row.source_digest, &response);
-  compare("flags", old.row.flags, row.flags, &response);
-  compare("exit code", std::to_string(old.row.exit), std::to_string(row.exit), &response);
-  compare("outputs", old.row.output_digest, row.output_digest, &response);
-  compare("messages", old.row.stdio_digest, row.stdio_digest, &response);
-  compare("probes", old.row.probes_digest, row.probes_digest, &response);
+  for (std::string& difference : replay_differences(old.row, row)) response.add_differences(std::move(difference));
   response.set_equal(response.differences().empty());
   return response;
 }

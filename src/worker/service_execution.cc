@@ -1,6 +1,7 @@
 // ActionCache, Execution, Operations and Replay.
 #include "base/limits.h"
 #include "rpc/status.h"
+#include "trust/replay.h"
 #include "worker/services.h"
 
 namespace hpcc {
@@ -138,13 +139,14 @@ grpc::Status ReplayService::Replay(grpc::ServerContext* context, const hpcc::v1:
   const auto entered = parts_.gate.enter(*context, row->row.tenant);
   if (!entered.ok()) return to_grpc(entered.error());
   if (!row_signature_ok(*row, parts_.key)) return to_grpc({Code::kPermission, "the row is not signed by this worker"});
-  if (!row->row.replayable)
-    return to_grpc({Code::kUnsupported, "a flag of this row was redacted: it cannot be replayed"});
-  if (row->row.disposition == Disposition::kLost) return to_grpc({Code::kInvalid, "the row's compile never ended"});
+  if (const Status status = check_replayable(*row); !status.ok()) return to_grpc(status.error());
   const auto action_digest = BlobDigest::from_hex(row->row.action_digest);
   if (!action_digest) return to_grpc({Code::kInvalid, "the row has no action"});
   const auto action = parts_.cas.find(entered->tenant, *action_digest);
-  if (!action.ok()) return to_grpc(action.error());
+  if (!action.ok()) {
+    if (action.error().code != Code::kNotFound) return to_grpc(action.error());
+    return {grpc::StatusCode::FAILED_PRECONDITION, "the row's action is not in this worker's store any more"};
+  }
   std::vector<MissingBlob> missing;
   const auto plan = parts_.executor.plan(entered->tenant, *action, &missing);
   if (!plan.ok()) return plan_failed(plan.error(), missing);
