@@ -17,6 +17,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 spec = importlib.util.spec_from_file_location("audit_verify", os.path.join(HERE, "../../tools/audit-verify.py"))
 verifier = importlib.util.module_from_spec(spec)
+sys.dont_write_bytecode = True
 spec.loader.exec_module(verifier)
 
 BLOB, RESULT, MAGIC = 16, 17, 0x52435048
