@@ -15,7 +15,7 @@ from harness import check, test
 from test_remote import compiled, project, rows, up
 
 # Columns of a row, from 0.
-FLAGS, OUTPUT, TENANT, VM, DURATION, EXIT, ROW_ID, KIND, DRIVER, CPU_MS, NAME, COMPILED = 2, 3, 4, 6, 7, 8, 9, 12, 13, 23, 24, 26
+FLAGS, OUTPUT, TENANT, VM, DURATION, EXIT, ROW_ID, KIND, DRIVER, ROOTFS, NAME, COMPILED = 2, 3, 4, 6, 7, 8, 9, 12, 13, 14, 24, 26
 
 
 def replay(t, row, code=0, **more):
@@ -51,6 +51,21 @@ def a_row_is_replayed_in_a_new_sandbox_and_equal(t):
     check("equal" in replay(t, line))
     check("rows 1 to 3" in replay(t, 4, code=3))
     check(t.hpcc("replay", ok=False).returncode == 2)
+
+
+@test
+def a_row_from_a_microvm_is_replayed_in_another(t):
+    t.digest = image.ready(t)
+    t.hpcc_dir_up = os.path.join(t.hpcc_dir, "up")
+    t.hpcc("up --driver qemu", timeout=300)
+    project(t)
+    check(compiled(t, "gcc -O2 -Iinc -c src/a.c -o a.o".split()) == {"remote_compiled"}, t.hpcc("explain a.o").stdout)
+    before = rows(t)
+    check(before[0][DRIVER] in ("qemu-tcg", "qemu-kvm") and len(before[0][ROOTFS]) == 64, before)
+    said = replay(t, 1)
+    check("equal" in said, said)
+    check(expect_compiled_again(t, before, before[0], said)[ROOTFS] == before[0][ROOTFS], rows(t))
+    return before[0][DRIVER]
 
 
 # What a look at stored digests could not know: this compile does not repeat itself.
