@@ -55,7 +55,7 @@ Result<PublicKey> local_worker_key() {
   return key.public_key();
 }
 
-std::optional<std::string> seen_of(const std::string& file) {
+std::vector<std::string> seen_of(const std::string& file) {
   std::string worker;
   Status read = read_log(file, [&](std::string_view line) {
     Result<SignedRow> row = decode_row(line);
@@ -63,8 +63,7 @@ std::optional<std::string> seen_of(const std::string& file) {
     return worker.empty();
   });
   if (!read.ok() || worker.empty()) return {};
-  Result<std::string> note = SeenCheckpoints(up_path("client/seen")).last(worker);
-  return note.ok() ? std::optional<std::string>(*note) : std::nullopt;
+  return SeenCheckpoints(up_path("client/seen")).kept(worker);
 }
 
 void print_column(const char* name, std::string_view value) {
@@ -130,7 +129,7 @@ int tool_audit(const Words& arguments) {
     fprintf(stderr, "hpcc: no key to check the log with (give --key HEX): %s\n", key.error().to_string().c_str());
     return 1;
   }
-  const std::optional<std::string> seen = seen_of(words.file);
+  const std::vector<std::string> seen = seen_of(words.file);
   Result<LogReport> report = verify_log(words.file, *key, seen);
   if (!report.ok()) {
     fprintf(stderr, "hpcc: %s\n", report.error().to_string().c_str());
@@ -138,7 +137,7 @@ int tool_audit(const Words& arguments) {
   }
   for (const std::string& problem : report->problems) printf("WRONG  %s\n", problem.c_str());
   for (const std::string& note : report->notes) printf("note   %s\n", note.c_str());
-  if (!seen) puts("note   this client keeps no checkpoint of that worker: a rewritten history would not show");
+  if (seen.empty()) puts("note   this client keeps no checkpoint of that worker: a rewritten history would not show");
   printf("%s: %llu rows, %llu proved by the checkpoint, key %s: %s\n", words.file.c_str(),
          static_cast<unsigned long long>(report->rows), static_cast<unsigned long long>(report->proved_rows),
          key->hex().c_str(), report->problems.empty() ? "the tree and all signatures hold" : "NOT as it was signed");

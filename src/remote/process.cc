@@ -60,7 +60,7 @@ Result<CasDigest> digest_of(const build::bazel::remote::execution::v2::Digest& d
 }  // namespace
 
 RemoteProcess::RemoteProcess(Fd socket, const std::string& client_dir)
-    : socket_(std::move(socket)), leases_(client_dir + "/client.toml") {}
+    : socket_(std::move(socket)), leases_(client_dir + "/client.toml"), seen_(client_dir + "/seen") {}
 
 RemoteProcess::~RemoteProcess() {
   {
@@ -184,7 +184,8 @@ Result<remote::RemoteResult> RemoteProcess::try_worker(const Job& job, const v1:
   const CasDigest action = CasDigest::of(job.submit.action);
   const Deadline whole = Deadline::after_ms(job.submit.timeout_ms);
   auto within = [&](int ms) {
-    return WorkerClient::Call{lease.grant(), *job.cancellation, Deadline::earlier(whole, Deadline::after_ms(ms)), sent};
+    return WorkerClient::Call{lease.grant(), *job.cancellation, Deadline::earlier(whole, Deadline::after_ms(ms)), sent,
+                              seen_.rows(lease.worker())};
   };
   const bool use_cache = !(job.submit.flags & remote::kSkipCache);
   if (use_cache) {
@@ -253,6 +254,8 @@ Result<remote::RemoteResult> RemoteProcess::answer(const Job& job, const v1::Lea
     out.checkpoint = receipt.checkpoint();
     out.probes = receipt.probes();
     out.inclusion.assign(receipt.inclusion().begin(), receipt.inclusion().end());
+    out.consistent_from = receipt.consistent_from();
+    out.consistency.assign(receipt.consistency().begin(), receipt.consistency().end());
   }
   return out;
 }

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "remote/leases.h"
 #include "remote/worker_client.h"
+#include "trust/receipt.h"
 #include "wire/remote.h"
 
 namespace hpcc {
@@ -43,6 +44,7 @@ class RemoteProcess {
 
   Fd socket_;
   Leases leases_;
+  const SeenCheckpoints seen_;
   std::mutex send_mutex_;
   std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;

@@ -57,6 +57,8 @@ Result<Replayed> replay_row(const std::string& client_dir, const std::string& li
   grpc::ClientContext context;
   set_deadline(context, deadline);
   context.AddMetadata("hpcc-grant-bin", lease.grant());
+  const SeenCheckpoints seen(client_dir + "/seen");
+  context.AddMetadata("hpcc-seen-rows", std::to_string(seen.rows(old.row.worker)));
   v1::ReplayRequest request;
   request.set_row(line);
   v1::ReplayResponse response;
@@ -67,10 +69,12 @@ Result<Replayed> replay_row(const std::string& client_dir, const std::string& li
                         said.leaf_index(),
                         said.checkpoint(),
                         {said.inclusion().begin(), said.inclusion().end()},
-                        said.probes()};
+                        said.probes(),
+                        said.consistent_from(),
+                        {said.consistency().begin(), said.consistency().end()}};
   Replayed out;
   TRY_ASSIGN(out.replay, check_replay(receipt, old, grant.worker_key));
-  TRY(SeenCheckpoints(client_dir + "/seen").see(receipt.checkpoint, grant.worker_key));
+  TRY(seen.see(receipt, grant.worker_key));
   out.row_number = receipt.leaf_index + 1;
   return out;
 }

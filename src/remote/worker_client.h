@@ -53,6 +53,7 @@ class WorkerClient {
     Cancellation& cancellation;
     Deadline deadline;
     uint64_t* bytes_sent;
+    uint64_t seen_rows = 0;  // SeenCheckpoints::rows()
   };
   using ActionResult = build::bazel::remote::execution::v2::ActionResult;
   // kNotFound when the worker has no result.

@@ -191,7 +191,7 @@ void AuditLog::lead(std::unique_lock<std::mutex>& lock) {
   done_.notify_all();
 }
 
-Result<AuditLog::Appended> AuditLog::append(const AuditRow& row, Deadline deadline) {
+Result<AuditLog::Appended> AuditLog::append(const AuditRow& row, Deadline deadline, uint64_t seen_rows) {
   Appended out;
   TRY_ASSIGN(out.line, sign_row(row, key_));
   std::unique_lock<std::mutex> lock(mutex_);
@@ -212,6 +212,9 @@ Result<AuditLog::Appended> AuditLog::append(const AuditRow& row, Deadline deadli
   if (broken_) return *broken_;
   out.checkpoint = checkpoint_;
   for (const TreeHash& step : tree_.inclusion(out.leaf_index, committed_)) out.inclusion.emplace_back(step.view());
+  if (seen_rows > 0 && seen_rows <= committed_) {
+    for (const TreeHash& step : tree_.consistency(seen_rows, committed_)) out.consistency.emplace_back(step.view());
+  }
   lock.unlock();
   in_flight_.end(row.row_id);
   return out;
@@ -271,7 +274,7 @@ void check_checkpoint(const MerkleTree& tree, const Result<std::string>& note, c
 
 }  // namespace
 
-Result<LogReport> verify_log(const std::string& path, const PublicKey& key, const std::optional<std::string>& seen) {
+Result<LogReport> verify_log(const std::string& path, const PublicKey& key, const std::vector<std::string>& seen) {
   Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return errno_error("open audit log " + path);
   // Before the rows: a worker that goes on meanwhile adds rows and then signs them.
@@ -305,7 +308,7 @@ Result<LogReport> verify_log(const std::string& path, const PublicKey& key, cons
   if (!torn.empty() && !in_use) report.problems.push_back("the last line is torn");
   report.rows = tree.size();
   check_checkpoint(tree, note, key, report);
-  if (seen) check_seen(tree, *seen, key, report);
+  for (const std::string& one : seen) check_seen(tree, one, key, report);
   return report;
 }
 

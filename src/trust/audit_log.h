@@ -30,6 +30,7 @@ class AuditLog {
     uint64_t leaf_index = 0;
     std::string checkpoint;
     std::vector<std::string> inclusion;
+    std::vector<std::string> consistency;  // that the checkpoint's tree extends the one of `seen_rows`
   };
 
   // Opens or makes the log at `path` (checkpoint: `path` without ".tsv" plus ".checkpoint"). Every row is checked
@@ -44,7 +45,8 @@ class AuditLog {
   Status begin(const AuditRow& row) const { return in_flight_.begin(row); }
 
   // Signs, writes, syncs. After an I/O error the log refuses every later append: its end is not known any more.
-  Result<Appended> append(const AuditRow& row, Deadline deadline);
+  // `seen_rows`: how many the asking client has a checkpoint of; 0 or beyond the end: no proof for it.
+  Result<Appended> append(const AuditRow& row, Deadline deadline, uint64_t seen_rows = 0);
   uint64_t size() const;
 
  private:
@@ -81,8 +83,8 @@ struct LogReport {
   std::vector<std::string> problems;  // empty: the tree and all signatures hold
   std::vector<std::string> notes;     // "the tail of 3 rows is unproved: no checkpoint"
 };
-// `seen`: the checkpoint a client kept of this worker, if any. Errors only when the log cannot be read.
-Result<LogReport> verify_log(const std::string& path, const PublicKey& key, const std::optional<std::string>& seen);
+// `seen`: the checkpoints a client kept of this worker. Errors only when the log cannot be read.
+Result<LogReport> verify_log(const std::string& path, const PublicKey& key, const std::vector<std::string>& seen);
 
 // Calls `each` with every row's line, in order, until it returns false. Lines that are no rows are passed as they are.
 Status read_log(const std::string& path, const std::function<bool(std::string_view line)>& each);

@@ -48,7 +48,8 @@ struct Log : testing::Test {
     std::ofstream out(path, std::ios::trunc);
     for (const std::string& line : all) out << line << "\n";
   }
-  LogReport report(std::optional<std::string> seen = {}) { return *verify_log(path, key.public_key(), seen); }
+  LogReport report() { return *verify_log(path, key.public_key(), {}); }
+  LogReport report(const std::string& seen) { return *verify_log(path, key.public_key(), {seen}); }
   std::string note() { return *read_file(checkpoint_path_of(path), 4096); }
 
   SigningKey key = *SigningKey::create();
@@ -237,17 +238,74 @@ TEST_F(Log, HasOneOwner) {
   EXPECT_FALSE(AuditLog::open(path, "w1", key).ok());
 }
 
-TEST_F(Log, TellsAClientOfTwoTreesOfOneSize) {
-  append(2);
-  SeenCheckpoints seen(directory + "/seen");
-  ASSERT_TRUE(seen.see(note(), key.public_key()).ok());
-  EXPECT_EQ(*seen.last("w1"), note());
+// A client beside the log, which asks for proof from what it knows.
+struct Watched : Log {
+  Receipt next(uint64_t seen_rows) {
+    auto log = open();
+    AuditLog::Appended added = *log->append(row("x"), Deadline::after_ms(60000), seen_rows);
+    const uint64_t from = added.consistency.empty() ? 0 : seen_rows;
+    return {added.line, added.leaf_index, added.checkpoint, added.inclusion, "", from, added.consistency};
+  }
+  void rewrite(int rows) {
+    std::filesystem::remove(path);
+    std::filesystem::remove(checkpoint_path_of(path));
+    append(rows);
+  }
+  Status see(const Receipt& receipt) { return seen.see(receipt, key.public_key()); }
+  bool found_by_verify() { return !verify_log(path, key.public_key(), seen.kept("w1"))->problems.empty(); }
+
+  SeenCheckpoints seen{directory + "/seen"};
+};
+
+TEST_F(Watched, GrowsInFrontOfAClient) {
+  for (uint64_t i = 0; i < 20; ++i) {
+    EXPECT_EQ(seen.rows("w1"), i);
+    Status saw = see(next(seen.rows("w1")));
+    EXPECT_TRUE(saw.ok()) << saw.error().to_string();
+  }
+  EXPECT_EQ(seen.kept("w1"), std::vector<std::string>{note()});
+  EXPECT_FALSE(found_by_verify());
+}
+
+TEST_F(Watched, OfOneSizeHasOneTree) {
+  const Receipt first = next(0);
+  ASSERT_TRUE(see(first).ok());
+  EXPECT_TRUE(see(first).ok());
   std::filesystem::remove(path);
   std::filesystem::remove(checkpoint_path_of(path));
-  append(2);
-  EXPECT_EQ(seen.see(note(), key.public_key()).error().code, Code::kPermission);
-  append(1);
-  EXPECT_TRUE(seen.see(note(), key.public_key()).ok());
+  EXPECT_EQ(see(next(0)).error().code, Code::kPermission);
+}
+
+TEST_F(Watched, CannotBeRewrittenAndGoOn) {
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(see(next(seen.rows("w1"))).ok());
+  rewrite(6);
+  EXPECT_EQ(see(next(seen.rows("w1"))).error().code, Code::kPermission) << "its proof does not hold";
+  Receipt mute = next(0);
+  EXPECT_TRUE(see(mute).ok()) << "answers may overtake each other: no proof is no lie yet";
+  EXPECT_EQ(seen.rows("w1"), 3u) << "but it does not take the place of what was proved";
+  EXPECT_TRUE(found_by_verify());
+}
+
+TEST_F(Watched, CannotLoseWhatWasSeenWithoutProofEither) {
+  ASSERT_TRUE(see(next(0)).ok());
+  const auto short_log = lines();
+  const std::string short_note = note();
+  ASSERT_TRUE(see(next(0)).ok());
+  EXPECT_EQ(seen.kept("w1").size(), 2u);
+  EXPECT_FALSE(found_by_verify());
+  write(short_log);
+  std::ofstream(checkpoint_path_of(path), std::ios::trunc) << short_note;
+  EXPECT_TRUE(found_by_verify());
+}
+
+TEST_F(Watched, ByAMalformedNoteAsksForNoProof) {
+  std::filesystem::create_directories(directory + "/seen");
+  ASSERT_TRUE(see(next(0)).ok());
+  for (const auto& file : std::filesystem::directory_iterator(directory + "/seen")) {
+    std::ofstream(file.path(), std::ios::trunc) << "hpcc/w1\n99999999999999999999999\n";
+  }
+  EXPECT_EQ(seen.rows("w1"), 0u);
+  EXPECT_TRUE(see(next(1000)).ok());
 }
 
 }  // namespace

@@ -141,6 +141,9 @@ std::string encode_remote_result(const RemoteResult& result) {
   out.u64(result.leaf_index);
   out.u32(static_cast<uint32_t>(result.inclusion.size()));
   for (const std::string& hash : result.inclusion) out.text32(hash);
+  out.u64(result.consistent_from);
+  out.u32(static_cast<uint32_t>(result.consistency.size()));
+  for (const std::string& hash : result.consistency) out.text32(hash);
   return out.take();
 }
 
@@ -171,6 +174,9 @@ Result<RemoteResult> decode_remote_result(std::string_view payload) {
   result.leaf_index = in.u64();
   count = in.count(36, 64);
   for (uint32_t i = 0; i < count && in.ok(); ++i) result.inclusion.push_back(get_text(in, 32));
+  result.consistent_from = in.u64();
+  count = in.count(36, 65);
+  for (uint32_t i = 0; i < count && in.ok(); ++i) result.consistency.push_back(get_text(in, 32));
   if (!in.finished()) return malformed("result");
   return result;
 }

@@ -66,6 +66,8 @@ struct RemoteResult {
   std::string row, checkpoint, probes, grant, worker;
   uint64_t leaf_index = 0;
   std::vector<std::string> inclusion;
+  uint64_t consistent_from = 0;
+  std::vector<std::string> consistency;
 };
 
 std::string encode_submit(const Submit& submit);

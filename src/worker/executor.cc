@@ -135,14 +135,17 @@ AuditRow Executor::begin_row(const Caller& caller, const Plan& plan, const Sandb
   return row;
 }
 
-Result<hpcc::v1::Receipt> Executor::append(const AuditRow& row, const std::string& probes, Deadline deadline) {
-  TRY_ASSIGN(AuditLog::Appended appended, parts_.log.append(row, deadline));
+Result<hpcc::v1::Receipt> Executor::append(const Caller& caller, const AuditRow& row, const std::string& probes,
+                                           Deadline deadline) {
+  TRY_ASSIGN(AuditLog::Appended appended, parts_.log.append(row, deadline, caller.seen_rows));
   hpcc::v1::Receipt receipt;
   receipt.set_row(std::move(appended.line));
   receipt.set_leaf_index(appended.leaf_index);
   receipt.set_checkpoint(std::move(appended.checkpoint));
   for (std::string& step : appended.inclusion) receipt.add_inclusion(std::move(step));
   receipt.set_probes(probes);
+  receipt.set_consistent_from(appended.consistency.empty() ? 0 : caller.seen_rows);
+  for (std::string& step : appended.consistency) receipt.add_consistency(std::move(step));
   return receipt;
 }
 
@@ -238,7 +241,7 @@ Result<reapi::ActionResult> Executor::find(const Caller& caller, const SizedDige
   row.grant_digest = caller.grant_digest;
   row.duration_ms = static_cast<uint64_t>(now_ms() - started_ms);
   row.peak_rss_kib = row.cpu_ms = 0;
-  TRY_ASSIGN(const hpcc::v1::Receipt receipt, append(row, found.stored.probes(), deadline));
+  TRY_ASSIGN(const hpcc::v1::Receipt receipt, append(caller, row, found.stored.probes(), deadline));
   reapi::ActionResult result = std::move(*found.stored.mutable_result());
   result.mutable_execution_metadata()->add_auxiliary_metadata()->PackFrom(receipt);
   inline_files(caller.tenant, inlined, &result);
@@ -277,7 +280,7 @@ reapi::ExecuteResponse Executor::execute(const ExecuteJob& job, Cancel cancel, D
     return failed(status_of(made.error()));
   }
   describe(*guest, made->probes, &row);
-  auto receipt = append(row, made->probes, Deadline::after_ms(kAppendMs));
+  auto receipt = append(job.caller, row, made->probes, Deadline::after_ms(kAppendMs));
   if (!receipt.ok()) return failed(status_of(receipt.error()));
 
   const grpc::Status end = status_of(guest->end);
@@ -322,7 +325,7 @@ Result<hpcc::v1::ReplayResponse> Executor::replay(const Caller& caller, const Si
   const std::string probes = guest->observed ? encode_probes(guest->probes) : "";
   describe(*guest, probes, &row);
   hpcc::v1::ReplayResponse response;
-  TRY_ASSIGN(*response.mutable_receipt(), append(row, probes, Deadline::after_ms(kAppendMs)));
+  TRY_ASSIGN(*response.mutable_receipt(), append(caller, row, probes, Deadline::after_ms(kAppendMs)));
   for (std::string& difference : replay_differences(old.row, row)) response.add_differences(std::move(difference));
   response.set_equal(response.differences().empty());
   return response;

@@ -25,6 +25,7 @@ struct Caller {
   std::string tenant;
   std::string principal;  // sha256 hex of the certificate
   std::string grant_digest;
+  uint64_t seen_rows = 0;  // of this worker's log: it wants proof that the log still begins with them
 };
 
 // The answer may hold these outputs' bytes, as far as they are small.
@@ -70,7 +71,8 @@ class Executor {
   struct Made;
   AuditRow begin_row(const Caller& caller, const Plan& plan, const SandboxInfo& sandbox, Disposition disposition);
   Result<Made> keep(const ExecuteJob& job, GuestResult& guest);
-  Result<hpcc::v1::Receipt> append(const AuditRow& row, const std::string& probes, Deadline deadline);
+  Result<hpcc::v1::Receipt> append(const Caller& caller, const AuditRow& row, const std::string& probes,
+                                   Deadline deadline);
   reapi::ExecuteResponse lost_inputs(const ExecuteJob& job, const Error& error);
   void append_lost(AuditRow row, int64_t started_ms);
   void inline_files(const std::string& tenant, const Inlined& inlined, reapi::ActionResult* result);

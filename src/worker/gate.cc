@@ -1,8 +1,23 @@
 #include "worker/gate.h"
 
+#include <charconv>
+
 #include "base/fs.h"
 
 namespace hpcc {
+namespace {
+
+// A wish that is not understood is none: the client then has no proof, and says so itself.
+uint64_t seen_rows_of(const grpc::ServerContext& context) {
+  const auto found = context.client_metadata().find(kSeenMetadata);
+  uint64_t rows = 0;
+  if (found == context.client_metadata().end()) return 0;
+  const char* end = found->second.data() + found->second.size();
+  const auto [stop, error] = std::from_chars(found->second.data(), end, rows);
+  return error == std::errc() && stop == end ? rows : 0;
+}
+
+}  // namespace
 
 void Gate::set_scheduler_key(const PublicKey& key) {
   std::lock_guard lock(mutex_);
@@ -38,7 +53,7 @@ Result<Caller> Gate::enter(const grpc::ServerContext& context, const std::string
   if (!instance.empty() && instance != peer.identity.tenant) {
     return Error{Code::kPermission, "instance " + instance.substr(0, 64) + " is not this client's tenant"};
   }
-  Caller caller{peer.identity.tenant, peer.certificate.hex(), ""};
+  Caller caller{peer.identity.tenant, peer.certificate.hex(), "", seen_rows_of(context)};
   TRY_ASSIGN(const std::string grant, grant_of(context));
   if (!grant.empty()) {
     TRY(check(grant, caller, std::nullopt));

@@ -16,6 +16,7 @@
 namespace hpcc {
 
 inline constexpr char kGrantMetadata[] = "hpcc-grant-bin";
+inline constexpr char kSeenMetadata[] = "hpcc-seen-rows";  // decimal: of this worker's log, that the client knows
 
 class Gate {
  public:

@@ -91,6 +91,8 @@ def decode_result(payload):
     out.update({name: r.text() for name in PROOF})
     out["leaf"] = r.number("Q")
     out["inclusion"] = [r.text() for _ in range(r.number("I"))]
+    out["from"] = r.number("Q")
+    out["consistency"] = [r.text() for _ in range(r.number("I"))]
     return out
 
 
@@ -100,7 +102,8 @@ def encode_result(o):
     for path, digest, size, executable in o["outputs"]:
         out += text(path, "H") + digest + struct.pack("<Q", size) + executable
     out += b"".join(text(o[name]) for name in PROOF) + struct.pack("<Q", o["leaf"])
-    return out + struct.pack("<I", len(o["inclusion"])) + b"".join(map(text, o["inclusion"]))
+    out += struct.pack("<I", len(o["inclusion"])) + b"".join(map(text, o["inclusion"]))
+    return out + struct.pack("<QI", o["from"], len(o["consistency"])) + b"".join(map(text, o["consistency"]))
 
 
 def change_grant(grant, seed, **changes):
@@ -191,8 +194,18 @@ def row_outside_of_the_log(o, _):
     o["inclusion"] = o["inclusion"][1:] + [b"\0" * 32]
 
 
+def another_history(o, known):
+    """The worker's own key, and a log that holds the row, but does not begin as the one the client saw."""
+    leaf, left = hashlib.sha256(b"\0" + o["row"]).digest(), b"\7" * 32
+    origin = o["checkpoint"].split(b"\n")[0]
+    o["checkpoint"] = sign_note(origin, (1 << 20) + 1, hashlib.sha256(b"\1" + left + leaf).digest(), bytes.fromhex(known["worker"]))
+    o["leaf"], o["inclusion"] = 1 << 20, [left]
+    assert o["from"] and o["consistency"]  # the honest proof, as it was asked for
+
+
 LIES = [backdoor, forged_digest, strangers_key, strangers_grant, expired_grant, grant_of_another_tenant, grant_of_another_worker,
-        another_actions_row, no_receipt, hidden_probes, another_exit_code, invented_message, row_outside_of_the_log]
+        another_actions_row, no_receipt, hidden_probes, another_exit_code, invented_message, row_outside_of_the_log,
+        another_history]
 
 
 # --- in the place of hpcc-remote ---
