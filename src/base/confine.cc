@@ -16,6 +16,12 @@
 #include <cerrno>
 #include <cstddef>
 
+#if defined(__SANITIZE_ADDRESS__)
+// Looking for leaks at its end, a process clones and traces itself, which a confined one may not. All else is checked.
+static bool is_confined = false;
+extern "C" int __lsan_is_turned_off() { return is_confined; }
+#endif
+
 namespace hpcc {
 namespace {
 
@@ -205,6 +211,9 @@ Status restrict_syscalls(std::span<const int> allowed, std::span<const int> refu
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno_error("no_new_privs");
   const int failed = install(program.data(), program.size());
   if (failed) return errno_error("seccomp", failed);
+#if defined(__SANITIZE_ADDRESS__)
+  is_confined = true;
+#endif
   return {};
 }
 
