@@ -56,6 +56,15 @@ TEST(Registry, AnOverloadedWorkerIsNotPreferredForBeingWarm) {
   EXPECT_EQ(registry.choose("acme", {kImage, {}, ""}, 1)->worker.name, "a");
 }
 
+TEST(Registry, GivesTheWorkerThatIsAskedForOrNone) {
+  Registry registry;
+  ASSERT_TRUE(registry.hear("a", beat("a:1"), 0).ok());
+  ASSERT_TRUE(registry.hear("b", beat("b:1", {"acme"}, 8), 0).ok());
+  EXPECT_EQ(registry.choose("acme", {kImage, {}, "b"}, 1)->worker.name, "b") << "however busy";
+  EXPECT_NE(registry.choose("acme", {kImage, {}, "c"}, 1).error().message.find("worker c"), std::string::npos);
+  EXPECT_FALSE(registry.choose("acme", {"sha256:" + std::string(64, '0'), {}, "a"}, 1).ok());
+}
+
 TEST(Registry, ForgetsWhoIsSilentAndSaysWhatIsMissing) {
   Registry registry;
   EXPECT_EQ(registry.choose("acme", {kImage, {}, ""}, 0).error().code, Code::kNotFound);

@@ -408,6 +408,14 @@ def descendants(pid):
     return found
 
 
+def command_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            return f.read()
+    except OSError:
+        return b""  # it has ended meanwhile
+
+
 def expect_slow_objects(t, names):
     for name in names:
         image.in_chroot(t, ["g++", f"-frandom-seed={name}.cc", "-Werror=date-time", *SLOW, f"{name}.cc", "-o", "plain.o"])
@@ -421,12 +429,8 @@ def a_sandbox_killed_in_the_middle_costs_a_row_and_no_object(t):
     t.write("s1.cc", slow_source(1))
     child = t.start([t.hpcc_bin, "g++", *SLOW, "s1.cc", "-o", "s1.o"])
     t.until(lambda: in_flight(t), "the compile never began", lambda: t.hpcc("status").stdout)
-    agents = []
-    for pid in descendants(worker_pid(t)):
-        with open(f"/proc/{pid}/cmdline", "rb") as f:
-            if f.read().startswith(b"/init\0"):  # as which hpcc-agent is bound in
-                agents.append(pid)
-    check(agents, "no agent among", [open(f"/proc/{p}/cmdline").read() for p in descendants(worker_pid(t))])
+    agents = [pid for pid in descendants(worker_pid(t)) if command_of(pid).startswith(b"/init\0")]  # as which hpcc-agent is bound in
+    check(agents, "no agent among", descendants(worker_pid(t)))
     for pid in agents:
         try:
             os.kill(pid, signal.SIGKILL)
