@@ -19,6 +19,9 @@ bool ProbeCollector::add(std::string_view chunk) {
       case frame::Op::kRemove:
         break;
       case frame::Op::kRead:
+        // Nobody opens for reading what is to be written: this was looked for as an input.
+        if (event.state == frame::State::kAbsent) read_.insert(lexically_normal(path));
+        [[fallthrough]];
       case frame::Op::kStat:
       case frame::Op::kLstat:
       case frame::Op::kReadlink:
@@ -52,7 +55,7 @@ Probes ProbeCollector::finish(const v1::Compile& compile) const {
   for (const std::string& path : compile.outputs()) outputs.insert(std::string(kLogicalRoot) + "/" + path);
   std::vector<std::string> paths;
   for (const std::string& path : failed_) {
-    if (!outputs.contains(path) && !written_.contains(path)) paths.push_back(path);
+    if ((!outputs.contains(path) && !written_.contains(path)) || read_.contains(path)) paths.push_back(path);
   }
   return Probes::from_paths(paths);
 }

@@ -28,7 +28,7 @@ class ProbeCollector {
   void note(const std::string& normal);
 
   std::string cwd_;
-  std::set<std::string> failed_, written_;
+  std::set<std::string> failed_, written_, read_;
 };
 
 }  // namespace hpcc

@@ -52,10 +52,7 @@ bool names_clang(std::string_view name) { return name.find("clang") != std::stri
 }  // namespace
 
 Compile::Compile(Engine& engine, Request request, std::function<bool()> caller_waits, std::function<void()> wake)
-    : engine_(engine),
-      request_(std::move(request)),
-      caller_waits_(std::move(caller_waits)),
-      wake_(std::move(wake)) {}
+    : engine_(engine), request_(std::move(request)), caller_waits_(std::move(caller_waits)), wake_(std::move(wake)) {}
 Compile::~Compile() = default;
 
 bool Compile::busy() const { return image_ && image_->busy(); }
@@ -64,15 +61,22 @@ Answer Compile::resume() { return image_->resume(); }
 
 Answer Compile::begin() {
   begun_ns_ = monotonic_ns();
-  if (request_.build_id != engine_.build_id()) return {frame::Type::kExec, encode_string("other build of hpcc")};
+  if (request_.build_id != engine_.build_id()) return {frame::Type::kExec, encode_string(frame::kOtherBuild)};
   project_root_ = find_project_root(request_.cwd);
   if (std::optional<Answer> answer = begin_in_image(project_root_)) return std::move(*answer);
   std::optional<BypassReason> reason = prepare();
   if (!reason) return begin_cacheable();
-  if (reason->reason == Bypass::kOutsideRoot) {
+  if (reason->reason == Bypass::kOutsideRoot || reason->reason == Bypass::kBadProjectFile) {
     if (std::optional<Answer> answer = begin_in_image(place_.root)) return std::move(*answer);
   }
   return bypass(*reason);
+}
+
+// It may name an image: compiled otherwise, objects would be others without a word.
+Answer Compile::unusable_project(const Error& error) {
+  engine_.store().count_reason(Bypass::kBadProjectFile);
+  log("refused: " + error.to_string());
+  return {frame::Type::kDone, encode_done(1, "", "hpcc: " + error.message + "\n")};
 }
 
 // nullopt when the project names no image.
@@ -80,9 +84,10 @@ std::optional<Answer> Compile::begin_in_image(const std::string& root) {
   if (root.empty() || !engine_.image_mode()) return std::nullopt;
   const std::string path = join_path(root, kProjectFile);
   Result<std::string> text = read_file(path, kProjectFileBytes);
-  if (!text.ok()) return std::nullopt;
+  if (!text.ok()) return unusable_project(text.error());
   Result<ProjectFile> project = decode_project_file(*text, path);
-  if (!project.ok() || project->image.empty()) return std::nullopt;
+  if (!project.ok()) return unusable_project(project.error());
+  if (project->image.empty()) return std::nullopt;
   image_ = std::make_unique<ImageCompile>(engine_, request_, root, *project, caller_waits_, wake_);
   return image_->begin();
 }
@@ -135,9 +140,9 @@ std::optional<BypassReason> Compile::project_problem() const {
   if (!place_.logical_root) return std::nullopt;
   const std::string path = join_path(place_.root, kProjectFile);
   Result<std::string> text = read_file(path, kProjectFileBytes);
-  if (!text.ok()) return BypassReason{Bypass::kBadCommand, text.error().to_string(), {}, {}};
+  if (!text.ok()) return BypassReason{Bypass::kBadProjectFile, text.error().to_string(), {}, {}};
   Result<ProjectFile> project = decode_project_file(*text, path);
-  if (!project.ok()) return BypassReason{Bypass::kBadCommand, project.error().to_string(), {}, {}};
+  if (!project.ok()) return BypassReason{Bypass::kBadProjectFile, project.error().to_string(), {}, {}};
   if (!project->image.empty()) return BypassReason{Bypass::kOutsideRoot, request_.cwd, {}, {}};
   return std::nullopt;
 }
@@ -389,8 +394,7 @@ bool Compile::bound_by_path(const Observed& observed) const {
 
 std::string Compile::store_result(const Finish& finish, Observed& observed) {
   Store& store = engine_.store();
-  Collected collected =
-      collect_outputs(*invocation_, place_, observed, finish.stdout_text, finish.stderr_text, store);
+  Collected collected = collect_outputs(*invocation_, place_, observed, finish.stdout_text, finish.stderr_text, store);
   if (collected.problem != Bypass::kNone) return not_stored(collected.problem, collected.detail);
   // The source was hashed before the run for the key; it must be what the compiler read.
   const std::string source = join_path(request_.cwd, invocation_->source);

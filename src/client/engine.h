@@ -110,6 +110,7 @@ class Compile {
  private:
   Answer begin_cacheable();
   std::optional<Answer> begin_in_image(const std::string& root);
+  Answer unusable_project(const Error& error);
   Answer bypass(const BypassReason& reason);
   std::optional<BypassReason> prepare();
   std::optional<BypassReason> project_problem() const;

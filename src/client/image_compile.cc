@@ -37,6 +37,12 @@ Family family_of(std::string_view name) {
   return name.find("clang") != std::string_view::npos ? Family::kClang : Family::kGcc;
 }
 
+bool is_same_directory(const std::string& a, const std::string& b) {
+  struct stat first, second;
+  return stat(a.c_str(), &first) == 0 && stat(b.c_str(), &second) == 0 && first.st_dev == second.st_dev &&
+         first.st_ino == second.st_ino;
+}
+
 // What no worker is meant to do.
 bool is_query(Bypass reason) {
   return reason == Bypass::kNoSource || reason == Bypass::kLink || reason == Bypass::kPreprocess;
@@ -89,6 +95,7 @@ std::optional<BypassReason> ImageCompile::prepare() {
   const std::string& pwd = request_.pwd;
   if (!pwd.empty() && pwd[0] == '/' && pwd != request_.cwd && pwd.ends_with("/" + scan_place_.cwd)) {
     scan_place_.root_alias = pwd.substr(0, pwd.size() - scan_place_.cwd.size() - (scan_place_.cwd.empty() ? 0 : 1));
+    if (!is_same_directory(scan_place_.root_alias, place_.root)) scan_place_.root_alias.clear();
   }
   auto read = [this](const std::string& path) {
     return read_file(join_path(request_.cwd, path), limits::kResponseFileBytes);
@@ -115,6 +122,7 @@ std::optional<BypassReason> ImageCompile::check_outputs() {
     const std::string path = join_path(request_.cwd, output.path);
     std::optional<std::string> below = project_path(path, scan_place_);
     if (!below) return BypassReason{Bypass::kOutsideRoot, output.path, {}, {}};
+    if (leaves_link(path)) return BypassReason{Bypass::kOddPath, output.path, {}, {}};
     outputs_.insert(*below);
   }
   std::string offender;
@@ -122,10 +130,27 @@ std::optional<BypassReason> ImageCompile::check_outputs() {
   return BypassReason{Bypass::kOutputSpecial, offender, {}, {}};
 }
 
+// Whether a ".." in the path stands behind a symbolic link.
+bool ImageCompile::leaves_link(const std::string& path) const {
+  for (size_t at = path.find("/.."); at != std::string::npos; at = path.find("/..", at + 1)) {
+    struct stat info;
+    if (at + 3 < path.size() && path[at + 3] != '/') continue;
+    if (lstat(path.substr(0, at).c_str(), &info) == 0 && S_ISLNK(info.st_mode)) return true;
+  }
+  return false;
+}
+
 std::optional<BypassReason> ImageCompile::scan() {
   view_ = std::make_unique<ProjectView>(mode_.projects(), place_.root);
   ScanResult found = scan_includes(*invocation_, env_, scan_place_, view_->scan_files());
+  // First: a file that cannot be seen may also have been taken for one that is not there.
+  if (std::optional<BypassReason> reason = unseen()) return reason;
   if (found.problem != Bypass::kNone) return BypassReason{found.problem, found.detail, {}, {}};
+  // Clang looks at its outputs before it writes them, as it does at headers: were one asked for, it could not be told.
+  for (const std::string& output : outputs_) {
+    if (!found.computed || family_ != Family::kClang || view_->kind(output) == EntryKind::kAbsent) continue;
+    return BypassReason{Bypass::kOddPath, output + ", and computed names of headers", {}, {}};
+  }
   files_ = std::move(found.files);
   directories_ = std::move(found.directories);
   return digest_inputs();
@@ -133,19 +158,24 @@ std::optional<BypassReason> ImageCompile::scan() {
 
 std::optional<BypassReason> ImageCompile::digest_inputs() {
   uint32_t facts = 0;
-  std::map<BlobDigest, std::string> once;
+  bool once = std::any_of(invocation_->key_args.begin(), invocation_->key_args.end(),
+                          [](const KeyArg& arg) { return scan_directives(arg.value).once; });
+  std::map<BlobDigest, std::string> contents;
+  std::string equal;
   inputs_.clear();
   inputs_.reserve(files_.size());
+  for (const std::string& path : added_) (void)view_->directives(path).ok();  // else the next line tells
   for (const std::string& path : files_) {
     Result<ProjectView::Fact> fact = view_->fact(path);
     if (!fact.ok()) return BypassReason{Bypass::kInputChanged, fact.error().to_string(), {}, {}};
     facts |= fact->facts;
-    if (fact->once) {
-      auto [other, fresh] = once.emplace(fact->file.content.digest, path);
-      if (!fresh) return BypassReason{Bypass::kIdenticalInputs, path + " and " + other->second, {}, {}};
-    }
+    once = once || fact->once;
+    auto [other, fresh] = contents.emplace(fact->file.content.digest, path);
+    if (!fresh && fact->file.content.size_bytes != 0) equal = path + " and " + other->second;
     inputs_.push_back(fact->file);
   }
+  // Which of them is read depends on times, or on whether they are one file; here all are files of one time.
+  if (once && !equal.empty()) return BypassReason{Bypass::kIdenticalInputs, equal, {}, {}};
   return check_time(facts);
 }
 
@@ -261,7 +291,9 @@ Answer ImageCompile::take(const remote::RemoteResult& result) {
   }
   Result<Probes> probes = decode_probes(result.probes);
   if (!probes.ok()) return locally({Bypass::kReceiptRefused, probes.error().to_string(), {}, {}});
-  if (add_missing(*probes)) {
+  bool added = false;
+  if (std::optional<BypassReason> reason = add_missing(*probes, &added)) return locally(*reason);
+  if (added) {
     if (++rounds_ > kRounds)
       return locally({Bypass::kScanIncomplete, "after " + std::to_string(kRounds) + " rounds", {}, {}});
     if (std::optional<BypassReason> reason = digest_inputs()) return locally(*reason);
@@ -278,32 +310,44 @@ Answer ImageCompile::take(const remote::RemoteResult& result) {
   return accept(result, *probes);
 }
 
-bool ImageCompile::add_missing(const Probes& probes) {
+std::optional<BypassReason> ImageCompile::add_missing(const Probes& probes, bool* added) {
   const std::set<std::string> known(files_.begin(), files_.end());
   std::set<std::string> directories(directories_.begin(), directories_.end());
-  bool added = false;
   for (const ProbeGroup& group : probes.groups) {
     for (uint32_t index : group.directories) {
       const std::string directory = below_root(probes.directories[index]);
       for (const std::string& name : group.names) {
         const EntryKind kind = view_->kind_in(directory, name);
-        if (kind != EntryKind::kFile && kind != EntryKind::kDirectory) continue;
+        if (kind == EntryKind::kAbsent) continue;
         const std::string path = join_relative(directory, name);
-        if (outputs_.count(path) != 0) continue;
-        if (kind == EntryKind::kDirectory) {
-          added |= directories.insert(path).second;
-        } else if (known.count(path) == 0) {
+        const bool is_directory = kind == EntryKind::kDirectory;
+        // What the guest would have instead is not the same: a plain directory, a file that the compile is to make.
+        if (kind == EntryKind::kOther || outputs_.count(path) != 0 ||
+            view_->crosses_link(is_directory ? path : directory)) {
+          return BypassReason{Bypass::kOddPath, path, {}, {}};
+        }
+        if (is_directory && directories.insert(path).second) {
+          added_directories_.push_back(path);
+          *added = true;
+        } else if (!is_directory && known.count(path) == 0) {
           files_.push_back(path);
           added_.push_back(path);
-          added = true;
+          *added = true;
         }
       }
     }
   }
+  if (const std::optional<BypassReason> reason = unseen()) return reason;
   directories_.assign(directories.begin(), directories.end());
   std::sort(files_.begin(), files_.end());
   files_.erase(std::unique(files_.begin(), files_.end()), files_.end());
-  return added;
+  return std::nullopt;
+}
+
+// What could not be looked at is not absent.
+std::optional<BypassReason> ImageCompile::unseen() const {
+  if (!view_->failure()) return std::nullopt;
+  return BypassReason{Bypass::kUnreadable, view_->failure()->to_string(), {}, {}};
 }
 
 Answer ImageCompile::accept(const remote::RemoteResult& result, const Probes& probes) {
@@ -326,8 +370,9 @@ Answer ImageCompile::accept(const remote::RemoteResult& result, const Probes& pr
   }
   if (!made.stdout_text.empty() || !made.stderr_text.empty()) made.bound_colour = wants_colour() ? "on" : "off";
   made.compile_ns = static_cast<uint64_t>(monotonic_ns() - begun_ns_);
-  if (cacheable_) {
-    Status put = store.put(key_, Entry{0, manifest_of(probes), made});
+  Manifest manifest = manifest_of(probes);
+  if (cacheable_ && !view_->failure()) {
+    Status put = store.put(key_, Entry{0, std::move(manifest), made});
     if (!put.ok()) store.count(Counter::kError);
     store.count(Counter::kBytesStored, collected.bytes);
     write_key_text(store, key_, describe_action(command_, inputs_, project_.image));
@@ -350,6 +395,9 @@ Manifest ImageCompile::manifest_of(const Probes& probes) {
     const bool program = stat(join_path(place_.root, path).c_str(), &info) == 0 && (info.st_mode & 0111) != 0;
     manifest.inputs.push_back(
         {{Anchor::kRoot, path}, program ? InputKind::kProgram : InputKind::kFile, fact->file.content.digest});
+  }
+  for (const std::string& path : added_directories_) {
+    manifest.inputs.push_back({{Anchor::kRoot, path}, InputKind::kDirectory, BlobDigest()});
   }
   std::sort(manifest.inputs.begin(), manifest.inputs.end(),
             [](const Input& a, const Input& b) { return a.path < b.path; });

@@ -60,8 +60,10 @@ class ImageCompile {
   std::optional<Answer> try_hit();
   Answer ask();
   Answer take(const remote::RemoteResult& result);
-  // True when the tree has something that the guest looked for in vain; it is then an input of the next round.
-  bool add_missing(const Probes& probes);
+  bool leaves_link(const std::string& path) const;
+  std::optional<BypassReason> unseen() const;
+  // `added`: the tree has something that the guest looked for in vain; it is then an input of the next round.
+  std::optional<BypassReason> add_missing(const Probes& probes, bool* added);
   Answer accept(const remote::RemoteResult& result, const Probes& probes);
   Manifest manifest_of(const Probes& probes);
   std::map<std::string, std::set<std::string>> absent_names(const Probes& probes);
@@ -93,7 +95,7 @@ class ImageCompile {
   std::unique_ptr<ProjectView> view_;
   std::set<std::string> outputs_;  // below the root
   std::vector<std::string> files_, directories_;
-  std::vector<std::string> added_;  // files that a guest looked for in vain
+  std::vector<std::string> added_, added_directories_;  // what a guest looked for in vain
   std::vector<TreeFile> inputs_;
   bool cacheable_ = true;
   bool coloured_ = false;

@@ -13,11 +13,14 @@ bool has_entry(const std::string& directory, std::string_view name) {
   return lstat(join_path(directory, name).c_str(), &info) == 0;
 }
 
-// .hpcc counts only when it is a regular file of this user or of root: another user's file must not steer a compile.
-bool has_project_file(const std::string& directory) {
-  struct stat info;
-  return stat(join_path(directory, kProjectFile).c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
-         (info.st_uid == geteuid() || info.st_uid == 0) && !(info.st_mode & S_IWOTH);
+// .hpcc counts only when it is a regular file of this user, of root, or of the owner of `cwd`, who can steer the
+// compile anyway: another user's file must not.
+bool has_project_file(const std::string& directory, const std::string& cwd) {
+  struct stat info, where;
+  if (stat(join_path(directory, kProjectFile).c_str(), &info) != 0) return false;
+  if (!S_ISREG(info.st_mode) || (info.st_mode & S_IWOTH)) return false;
+  if (info.st_uid == geteuid() || info.st_uid == 0) return true;
+  return stat(cwd.c_str(), &where) == 0 && where.st_uid == info.st_uid;
 }
 
 // Compilers believe $PWD when it is another name of the working directory; after `make -C` it is none.
@@ -37,7 +40,7 @@ std::string shared_directory(std::string_view a, std::string_view b) {
 
 std::string find_project_root(const std::string& cwd) {
   for (std::string at = cwd; at != "/"; at = directory_of(at)) {
-    if (has_project_file(at)) return at;
+    if (has_project_file(at, cwd)) return at;
   }
   return "";
 }
@@ -56,7 +59,7 @@ Place find_place(const Request& request, const std::string& source, const std::s
   }
   const std::string source_dir(directory_of(lexically_normal(join_path(request.cwd, source))));
   for (std::string at = source_dir; !is_under(request.cwd, at); at = directory_of(at)) {
-    if (!has_project_file(at)) continue;
+    if (!has_project_file(at, request.cwd)) continue;
     place.root = at;
     place.logical_root = true;
     return place;

@@ -16,11 +16,29 @@ constexpr size_t kDirectives = 1u << 18;    // files remembered
 constexpr size_t kSourceBytes = 64u << 20;  // larger files name nothing
 constexpr size_t kEntriesPerDirectory = 1u << 20;
 
+// To a compiler that asks, too, there is nothing.
+bool means_absent(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
+
+Status read_names(DIR* directory, const std::string& path, ProjectFiles::Listing* listing) {
+  for (;;) {
+    errno = 0;
+    const struct dirent* entry = readdir(directory);
+    if (!entry) return errno == 0 ? Status() : errno_error("list " + path);
+    if (listing->names.size() >= kEntriesPerDirectory) return Error{Code::kLimit, path + " has too many entries", 0};
+    listing->names.emplace(entry->d_name, entry->d_type);
+  }
+}
+
 }  // namespace
 
-std::shared_ptr<const ProjectFiles::Listing> ProjectFiles::listing(const std::string& path) {
+Result<std::shared_ptr<const ProjectFiles::Listing>> ProjectFiles::listing(const std::string& path) {
+  const std::shared_ptr<const Listing> none;
   struct stat info;
-  if (stat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) return nullptr;
+  if (stat(path.c_str(), &info) != 0) {
+    if (means_absent(errno)) return none;
+    return errno_error("stat " + path);
+  }
+  if (!S_ISDIR(info.st_mode)) return none;
   const FileStamp stamp = stamp_of(info);
   {
     std::lock_guard lock(mutex_);
@@ -28,23 +46,24 @@ std::shared_ptr<const ProjectFiles::Listing> ProjectFiles::listing(const std::st
     if (found != listings_.end() && found->second->stamp == stamp) return found->second;
   }
   Fd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || fstat(fd.get(), &info) != 0) return nullptr;
+  if (!fd && means_absent(errno)) return none;
+  if (!fd) return errno_error("list " + path);
+  if (fstat(fd.get(), &info) != 0) return errno_error("stat " + path);
   auto listing = std::make_shared<Listing>();
   listing->stamp = stamp_of(info);
   const bool settled = listing->stamp.ctime_ns < realtime_ns() - kTickNs && has_trusted_stamps(fd.get());
   DIR* directory = fdopendir(fd.get());
-  if (!directory) return nullptr;
+  if (!directory) return errno_error("list " + path);
   fd.release();
-  while (const struct dirent* entry = readdir(directory)) {
-    if (listing->names.size() >= kEntriesPerDirectory) break;
-    listing->names.emplace(entry->d_name, entry->d_type);
-  }
+  const Status read = read_names(directory, path, listing.get());
   closedir(directory);
-  if (!settled) return listing;
+  if (!read.ok()) return read.error();
+  const std::shared_ptr<const Listing> made = listing;
+  if (!settled) return made;
   std::lock_guard lock(mutex_);
   if (listings_.size() >= kListings) listings_.clear();
-  listings_[path] = listing;
-  return listing;
+  listings_[path] = made;
+  return made;
 }
 
 Result<std::shared_ptr<const Directives>> ProjectFiles::directives(const std::string& path, const BlobDigest& digest) {
@@ -69,7 +88,13 @@ Result<std::shared_ptr<const Directives>> ProjectFiles::directives(const std::st
 
 const ProjectFiles::Listing* ProjectView::listing(const std::string& directory) {
   auto [entry, added] = listings_.try_emplace(directory);
-  if (added) entry->second = project_.listing(absolute(directory));
+  if (!added) return entry->second.get();
+  Result<std::shared_ptr<const ProjectFiles::Listing>> found = project_.listing(absolute(directory));
+  if (found.ok()) {
+    entry->second = std::move(*found);
+  } else if (!failure_) {
+    failure_ = found.error();
+  }
   return entry->second.get();
 }
 
@@ -89,7 +114,10 @@ EntryKind ProjectView::kind_in(const std::string& directory, std::string_view na
   if (found->second == DT_DIR) return EntryKind::kDirectory;
   struct stat info;
   const std::string path = absolute(directory) + "/" + std::string(name);
-  if (stat(path.c_str(), &info) != 0) return EntryKind::kAbsent;
+  if (stat(path.c_str(), &info) != 0) {
+    if (!means_absent(errno) && !failure_) failure_ = errno_error("stat " + path);
+    return EntryKind::kAbsent;
+  }
   return S_ISREG(info.st_mode) ? EntryKind::kFile : S_ISDIR(info.st_mode) ? EntryKind::kDirectory : EntryKind::kOther;
 }
 
@@ -100,7 +128,23 @@ bool ProjectView::lists(const std::string& directory, std::string_view name) {
 
 bool ProjectView::is_link(const std::string& path) {
   struct stat info;
-  return lstat(absolute(path).c_str(), &info) == 0 && S_ISLNK(info.st_mode);
+  if (path.empty()) return false;
+  if (lstat(absolute(path).c_str(), &info) == 0) return S_ISLNK(info.st_mode);
+  if (!means_absent(errno) && !failure_) failure_ = errno_error("stat " + absolute(path));
+  return false;
+}
+
+bool ProjectView::crosses_link(const std::string& directory) {
+  for (size_t end = directory.size(); end != std::string::npos && end != 0; end = directory.rfind('/', end - 1)) {
+    if (is_link(directory.substr(0, end))) return true;
+  }
+  return false;
+}
+
+std::string ProjectView::identity(const std::string& directory) {
+  struct stat info;
+  if (stat(absolute(directory).c_str(), &info) != 0) return directory;
+  return std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino);
 }
 
 Result<ProjectView::Fact> ProjectView::fact(const std::string& path) {
@@ -130,6 +174,7 @@ ScanFiles ProjectView::scan_files() {
   ScanFiles files;
   files.kind = [this](const std::string& path) { return kind(path); };
   files.is_link = [this](const std::string& path) { return is_link(path); };
+  files.identity = [this](const std::string& path) { return identity(path); };
   files.directives = [this](const std::string& path) { return directives(path); };
   return files;
 }

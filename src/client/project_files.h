@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -28,8 +29,8 @@ class ProjectFiles {
     FileStamp stamp;
     std::unordered_map<std::string, unsigned char, TextHash, std::equal_to<>> names;  // → d_type
   };
-  // nullptr when there is no such directory.
-  std::shared_ptr<const Listing> listing(const std::string& path);
+  // nullptr when there is no such directory; an Error when there may be one that cannot be listed.
+  Result<std::shared_ptr<const Listing>> listing(const std::string& path);
   Result<std::shared_ptr<const Directives>> directives(const std::string& path, const BlobDigest& digest);
   Files& files() { return files_; }
 
@@ -50,6 +51,11 @@ class ProjectView {
   // Whether the directory lists the name, be it a link that leads nowhere.
   bool lists(const std::string& directory, std::string_view name);
   bool is_link(const std::string& path);
+  // Whether a directory, or one above it below the root, is a symbolic link.
+  bool crosses_link(const std::string& directory);
+  std::string identity(const std::string& directory);
+  // The first thing that could not be looked at. What was taken for absent may be there.
+  const std::optional<Error>& failure() const { return failure_; }
   Result<std::shared_ptr<const Directives>> directives(const std::string& path);
   struct Fact {
     TreeFile file;
@@ -68,6 +74,7 @@ class ProjectView {
   const std::string root_;
   std::unordered_map<std::string, std::shared_ptr<const ProjectFiles::Listing>> listings_;
   std::unordered_map<std::string, Fact> facts_;
+  std::optional<Error> failure_;
 };
 
 }  // namespace hpcc

@@ -177,7 +177,7 @@ void Scanner::directive(std::string_view line) {
   line = skip_blanks(line);
   const std::string_view word = take_word(&line);
   if (word == "include" || word == "import" || word == "include_next") {
-    if (word == "import") out_.once = true;
+    if (word == "import") out_.once = true;  // the file that is named; all are compared
     include(line, Form::kQuote, Form::kAngle, word == "include_next");
   } else if (word == "embed") {
     include(line, Form::kData, Form::kData, false);
@@ -189,9 +189,7 @@ void Scanner::directive(std::string_view line) {
     define_body(line);
   } else if (word == "pragma") {
     line = skip_blanks(line);
-    std::string_view what = take_word(&line);
-    if (what == "once") out_.once = true;
-    if (what != "GCC") return;
+    if (take_word(&line) != "GCC") return;
     line = skip_blanks(line);
     if (take_word(&line) == "dependency") include(line, Form::kQuote, Form::kAngle, false);
   }
@@ -278,7 +276,20 @@ void Scanner::find_assembly(std::string_view name, Reference::Form form) {
 
 }  // namespace
 
-Directives scan_directives(std::string_view text) { return Scanner(text).run(); }
+// In a #pragma, a _Pragma, a macro, or a comment: each may matter in the end, and the last does no harm.
+bool says_once(std::string_view text) {
+  for (size_t at = text.find("once"); at != std::string_view::npos; at = text.find("once", at + 1)) {
+    const bool begins = at == 0 || !is_word(text[at - 1]), ends = at + 4 == text.size() || !is_word(text[at + 4]);
+    if (begins && ends) return true;
+  }
+  return false;
+}
+
+Directives scan_directives(std::string_view text) {
+  Directives found = Scanner(text).run();
+  found.once = found.once || says_once(text);
+  return found;
+}
 
 void scan_definition(std::string_view definition, Directives* out) {
   size_t equals = definition.find('=');

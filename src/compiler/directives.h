@@ -27,7 +27,7 @@ struct Directives {
   // #include MACRO or __has_include(MACRO) stands in the file: any header_word of the unit may be meant.
   bool computed = false;
   std::vector<std::string> header_words;  // what looks like a header's name in macro definitions and computed includes
-  bool once = false;                      // #pragma once or #import: gcc merges equal files of equal times
+  bool once = false;  // the word once, or #import: compilers may take equal files for one
 };
 
 Directives scan_directives(std::string_view text);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/fs.h"
@@ -62,6 +63,9 @@ class Scan {
   bool take_at(const std::string& directory, std::string_view name);
   void add_file(const std::string& path);
   std::optional<std::string> walk(const std::string& base, std::string_view relative);
+  std::optional<std::string> locate(std::string_view path);
+  bool crosses_link(const std::string& directory);
+  void check_links();
   void refuse(Bypass problem, const std::string& detail);
 
   const Invocation& invocation_;
@@ -79,6 +83,7 @@ class Scan {
   std::vector<std::string> words_;
   std::unordered_set<std::string> known_words_;
   std::set<std::pair<std::string, std::string>> tried_;  // (directory, word)
+  std::unordered_map<std::string, bool> crossing_;       // see crosses_link
 };
 
 void Scan::refuse(Bypass problem, const std::string& detail) {
@@ -111,14 +116,58 @@ std::optional<std::string> Scan::walk(const std::string& base, std::string_view 
   return path;
 }
 
+bool leaves_directories(std::string_view path) {
+  return path == ".." || path.starts_with("../") || path.ends_with("/..") ||
+         path.find("/../") != std::string_view::npos;
+}
+
+// A path as the command writes it. nullopt: no such path, or outside of the project.
+std::optional<std::string> Scan::locate(std::string_view path) {
+  if (!path.starts_with('/')) return walk(place_.cwd, path);
+  if (!leaves_directories(path)) return project_path(path, place_);
+  for (const std::string& root : {place_.root, place_.root_alias}) {
+    if (!root.empty() && is_under(path, root)) return walk("", path.substr(root.size()));
+  }
+  if (project_path(path, place_)) refuse(Bypass::kOddPath, std::string(path));
+  return std::nullopt;
+}
+
+// Whether a directory below the root, or one above it, is a symbolic link.
+bool Scan::crosses_link(const std::string& directory) {
+  if (directory.empty()) return false;
+  auto known = crossing_.find(directory);
+  if (known != crossing_.end()) return known->second;
+  const size_t slash = directory.rfind('/');
+  const bool above = slash != std::string::npos && crosses_link(directory.substr(0, slash));
+  return crossing_[directory] = above || files_.is_link(directory);
+}
+
+// The guest has plain directories where the project has links to them. That shows where a name that is computed leads
+// out of one by "..", and where two names of one directory are searched, of which compilers drop the second.
+void Scan::check_links() {
+  std::set<std::string> searched, same;
+  bool links = false;
+  for (const auto* list : {&search_.quote, &search_.bracket, &search_.after, &search_.other}) {
+    for (const std::string& directory : *list) {
+      searched.insert(directory);
+      links = links || crosses_link(directory);
+    }
+  }
+  for (const std::string& directory : searched) {
+    if (links && !same.insert(files_.identity(directory)).second) refuse(Bypass::kOddPath, directory);
+  }
+  if (computed_in_.empty()) return;
+  for (const std::string& directory : directories_) links = links || crosses_link(directory);
+  for (const std::string& file : result_.files) {
+    const size_t slash = file.rfind('/');
+    links = links || (slash != std::string::npos && crosses_link(file.substr(0, slash)));
+  }
+  if (links) refuse(Bypass::kOddPath, "computed names of headers, and links to directories");
+}
+
 void Scan::add_directory(std::vector<std::string>& list, std::string_view text) {
   if (text.starts_with('=') || text.starts_with("$SYSROOT")) return;
-  std::optional<std::string> path;
-  if (text.starts_with('/')) {
-    path = project_path(text, place_);
-  } else {
-    path = walk(place_.cwd, text);
-  }
+  std::optional<std::string> path = locate(text);
   if (!path || files_.kind(*path) != EntryKind::kDirectory) return;
   if (!path->empty()) directories_.insert(*path);
   list.push_back(std::move(*path));
@@ -270,12 +319,7 @@ void Scan::resolve_computed() {
 }
 
 void Scan::start() {
-  std::optional<std::string> source;
-  if (invocation_.source.starts_with('/')) {
-    source = project_path(invocation_.source, place_);
-  } else {
-    source = walk(place_.cwd, invocation_.source);
-  }
+  const std::optional<std::string> source = locate(invocation_.source);
   if (!source) return refuse(Bypass::kOutsideRoot, invocation_.source);
   if (files_.kind(*source) != EntryKind::kFile) return refuse(Bypass::kNoSource, invocation_.source);
   add_file(*source);
@@ -288,7 +332,7 @@ void Scan::start() {
   }
   for (const std::string& file : invocation_.read_files) {
     if (file.starts_with('/')) {
-      std::optional<std::string> path = project_path(file, place_);
+      std::optional<std::string> path = locate(file);
       if (path && files_.kind(*path) == EntryKind::kFile) add_file(*path);
       if (path && files_.kind(*path) == EntryKind::kDirectory) directories_.insert(*path);
     } else if (!take_at(place_.cwd, file)) {
@@ -308,6 +352,8 @@ ScanResult Scan::run(const EnvKey& env) {
     if (!computed_in_.empty()) resolve_computed();
   } while (!waiting_.empty() && result_.files.size() > before && result_.problem == Bypass::kNone);
   drain();
+  check_links();
+  result_.computed = !computed_in_.empty();
   std::sort(result_.files.begin(), result_.files.end());
   directories_.erase("");
   result_.directories.assign(directories_.begin(), directories_.end());

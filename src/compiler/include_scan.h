@@ -27,6 +27,7 @@ enum class EntryKind : uint8_t { kAbsent, kFile, kDirectory, kOther };
 struct ScanFiles {
   std::function<EntryKind(const std::string& path)> kind;  // symbolic links followed
   std::function<bool(const std::string& path)> is_link;
+  std::function<std::string(const std::string& path)> identity;  // the same for two names of one directory
   std::function<Result<std::shared_ptr<const Directives>>(const std::string& path)> directives;
 };
 
@@ -39,11 +40,13 @@ struct ScanPlace {
 struct ScanResult {
   std::vector<std::string> files;        // sorted; the source first of all in the command, but not here
   std::vector<std::string> directories;  // sorted; must be there though no file of theirs is needed
+  bool computed = false;                 // some include's name is computed: any name may be asked for
   Bypass problem = Bypass::kNone;        // why the command cannot be scanned
   std::string detail;
 };
 
-// `path` as written in the command → below the root; nullopt when it lies elsewhere.
+// `path` as written in the command → below the root; nullopt when it lies elsewhere. By the text alone: ".." behind a
+// symbolic link leads elsewhere.
 std::optional<std::string> project_path(std::string_view path, const ScanPlace& place);
 
 ScanResult scan_includes(const Invocation& invocation, const EnvKey& env, const ScanPlace& place,

@@ -14,7 +14,10 @@ class Project {
  public:
   explicit Project(std::map<std::string, std::string> files) : files_(std::move(files)) {}
   void add_directory(const std::string& path) { files_[path + "/"] = ""; }
-  void add_link(const std::string& path) { links_.insert(path); }
+  void add_link(const std::string& path, const std::string& to = "") {
+    links_.insert(path);
+    if (!to.empty()) same_[path] = to;
+  }
 
   ScanResult scan(std::vector<std::string> arguments, std::vector<std::string> env = {}, std::string cwd = "") {
     arguments.insert(arguments.begin(), "g++");
@@ -29,6 +32,7 @@ class Project {
     ScanFiles files;
     files.kind = [this](const std::string& path) { return kind(path); };
     files.is_link = [this](const std::string& path) { return links_.count(path) != 0; };
+    files.identity = [this](const std::string& path) { return same_.count(path) != 0 ? same_[path] : path; };
     files.directives = [this](const std::string& path) -> Result<std::shared_ptr<const Directives>> {
       ++reads_;
       return std::make_shared<const Directives>(scan_directives(files_.at(path)));
@@ -47,6 +51,7 @@ class Project {
   }
   std::map<std::string, std::string> files_;
   std::set<std::string> links_;
+  std::map<std::string, std::string> same_;
   size_t reads_ = 0;
 };
 
@@ -125,6 +130,23 @@ TEST(IncludeScan, AssemblyReadsFilesToo) {
 TEST(IncludeScan, PreprocessedSourcesIncludeNothing) {
   Project project({{"a.ii", "#include \"b.h\"\nasm(\".incbin \\\"d.bin\\\"\");"}, {"b.h", ""}, {"d.bin", ""}});
   EXPECT_EQ(project.scan({"a.ii"}).files, (Names{"a.ii", "d.bin"}));
+}
+
+TEST(IncludeScan, LinksThatAPlainDirectoryCannotStandForAreRefused) {
+  Project project({{"a.cc", "#include \"h.h\"\n"},
+                   {"c.cc", "#include S(x)\n"},
+                   {"d/h.h", ""},
+                   {"link/h.h", ""},
+                   {"link/c.cc", "#include S(x)\n"}});
+  project.add_link("link", "d");
+  EXPECT_EQ(project.scan({"-Ilink", "a.cc"}).problem, Bypass::kNone);
+  EXPECT_EQ(project.scan({"-I/p/link/../d", "a.cc"}).problem, Bypass::kOddPath) << "absolute, and out of a link";
+  EXPECT_EQ(project.scan({"/p/link/../a.cc"}).problem, Bypass::kOddPath);
+  EXPECT_EQ(project.scan({"-I/p/d/../link", "a.cc"}).problem, Bypass::kNone) << "out of no link";
+  EXPECT_EQ(project.scan({"-Id", "-Ilink", "a.cc"}).problem, Bypass::kOddPath) << "one directory, two names";
+  EXPECT_EQ(project.scan({"-Ilink", "c.cc"}).problem, Bypass::kOddPath) << "any name may be computed";
+  EXPECT_EQ(project.scan({"-Id", "c.cc"}).problem, Bypass::kNone);
+  EXPECT_TRUE(project.scan({"-Id", "c.cc"}).computed);
 }
 
 TEST(IncludeScan, WhatCannotBeStagedIsRefused) {

@@ -44,6 +44,9 @@ inline constexpr uint32_t kHold = 8, kCommand = 16;
 // finish flags
 inline constexpr uint32_t kUntraced = 1, kTruncated = 2, kForeign = 4, kNetwork = 8;
 
+// Reason of kExec: the engine is of another build of hpcc.
+inline constexpr char kOtherBuild[] = "other build of hpcc";
+
 // Descriptors that one kLend frame may carry.
 inline constexpr size_t kLentDescriptors = 3;
 

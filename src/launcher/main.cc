@@ -13,6 +13,7 @@
 
 #include "build_id.h"
 #include "launcher/engine_link.h"
+#include "launcher/project.h"
 #include "launcher/run.h"
 #include "launcher/sys.h"
 
@@ -191,13 +192,31 @@ bool is_complete_done(Buffer& reply) {
   return !in.failed && in.at == in.size;
 }
 
-// No engine can be had: the build goes on, unless the user said that it must not.
+// No engine can be had: the build goes on, unless the user said that it must not, or this machine's compiler would make
+// other objects than the project's image.
 [[noreturn]] void without_engine(const char* driver, char** argv) {
   if (env_flag("HPCC_STRICT")) {
     fprintf(stderr, "hpcc: no daemon and no engine can be started, and HPCC_STRICT is set (see hpcc doctor)\n");
     _exit(kStrictExit);
   }
+  Path project;
+  if (find_image_project(&project)) {
+    fprintf(stderr,
+            "hpcc: no engine can be started (see hpcc doctor), and %s names the image that compiles here. "
+            "HPCC_DISABLE=1 takes this machine's compiler.\n",
+            project.c_str());
+    _exit(kStrictExit);
+  }
   become(driver, argv);
+}
+
+// The engine is of another build than this launcher, which was replaced a moment ago: it cannot answer.
+bool is_other_build(frame::Type type, Buffer& reply) {
+  if (type != frame::Type::kExec) return false;
+  frame::Reader in{reply.data(), reply.size()};
+  uint32_t size = 0;
+  const char* reason = in.string(&size);
+  return Text(reason, reason ? size : 0) == Text(frame::kOtherBuild);
 }
 
 int compile(char** argv) {
@@ -215,13 +234,13 @@ int compile(char** argv) {
   frame::Type type;
   int got = ask(engine.fd, request, &type, &reply);
   if (got == 0 && engine.is_daemon) abandon_daemon(places);
-  if (got < 0 && engine.is_daemon) {
-    // It was just about to end, or it died: once more without it.
+  if (engine.is_daemon && (got < 0 || (got == 1 && is_other_build(type, reply)))) {
+    // It was just about to end, or it died, or hpcc was replaced: once more without it.
     close(engine.fd);
     engine = {spawn_engine(places), false};
     if (engine.fd >= 0) got = ask(engine.fd, request, &type, &reply);
   }
-  if (got <= 0) {
+  if (got <= 0 || is_other_build(type, reply)) {
     if (engine.fd >= 0) close(engine.fd);
     without_engine(driver.c_str(), argv);
   }

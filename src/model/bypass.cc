@@ -27,6 +27,7 @@ std::string_view bypass_name(Bypass reason) {
     case Bypass::kOutputTooLarge: return "output_too_large";
     case Bypass::kStoreError: return "store_error";
     case Bypass::kQuarantined: return "quarantined";
+    case Bypass::kBadProjectFile: return "bad_project_file";
     case Bypass::kNoWorker: return "no_worker";
     case Bypass::kNoImage: return "no_image";
     case Bypass::kRemoteFailed: return "remote_failed";
@@ -36,6 +37,7 @@ std::string_view bypass_name(Bypass reason) {
     case Bypass::kIdenticalInputs: return "identical_inputs";
     case Bypass::kPrecompiledHeader: return "precompiled_header";
     case Bypass::kOddPath: return "odd_path";
+    case Bypass::kUnreadable: return "unreadable";
     case Bypass::kNativeCpu: return "native_cpu";
     case Bypass::kInputTooLarge: return "input_too_large";
     case Bypass::kNoDaemon: return "no_daemon";

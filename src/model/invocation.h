@@ -45,6 +45,7 @@ enum class Bypass : uint8_t {
   kOutputTooLarge,
   kStoreError,          // the store cannot be written: disk full, read-only, unsupported file system
   kQuarantined,         // a stored result of this compile was seen to be wrong (client/quarantine.h)
+  kBadProjectFile,      // .hpcc cannot be read, or says what it may not: nothing compiles
   // Of image mode: why a compile did not go to a worker.
   kNoWorker,            // no scheduler, no worker, or none that answered in time
   kNoImage,             // the image is not on this machine, so there is no compiler
@@ -54,7 +55,8 @@ enum class Bypass : uint8_t {
   kOutsideRoot,         // the source or an output lies outside of the project
   kIdenticalInputs,     // equal headers with #pragma once: which is read depends on times
   kPrecompiledHeader,
-  kOddPath,             // "..", behind a symbolic link
+  kOddPath,             // symbolic links that a guest's plain directories cannot stand for; an output that is read
+  kUnreadable,          // a part of the project that cannot be looked at
   kNativeCpu,           // -march=native
   kInputTooLarge,       // too many or too large inputs
   kNoDaemon,            // HPCC_DAEMON=0 compiles here

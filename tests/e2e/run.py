@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 import test_attacks, test_audit, test_daemon, test_debuggers, test_disk, test_faults  # noqa: E402,E401,F401
 import test_hostile_sources, test_image_mode, test_races, test_real_projects, test_remote  # noqa: E402,E401,F401
-import test_remote_projects, test_verify, test_ways_in  # noqa: E402,E401,F401
+import test_remote_projects, test_scan_traps, test_verify, test_ways_in  # noqa: E402,E401,F401
 
 
 def title(fn):
