@@ -32,6 +32,7 @@ class Proxy:
         self.fault = None
         self.streams = []
         self.held = []
+        self.serving = set()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         self.listener.listen(64)
@@ -71,7 +72,14 @@ class Proxy:
                 client, _ = listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+            server = threading.Thread(target=self.serve, args=(client,), daemon=True)
+            self.serving.add(server)
+            server.start()
+
+    def finish(self):
+        """Waits for the ends of connections: a fault that strikes late would strike the next exchange."""
+        self.t.until(lambda: not any(server.is_alive() for server in list(self.serving)), "connections go on")
+        self.serving.clear()
 
     def serve(self, client):
         daemon = socket.socket(socket.AF_UNIX)
@@ -116,11 +124,14 @@ class Proxy:
         client = source if direction == UP else target
         daemon = target if direction == UP else source
         if action == "kill":
-            for pid in self.t.daemons():
+            killed = self.t.daemons()
+            for pid in killed:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except OSError:
                     pass
+            # Who asks for daemons afterwards must not meet one that is still dying.
+            self.t.until(lambda: not set(killed) & set(self.t.daemons()), "not dead:", killed)
         if action == "spoil":
             try:
                 target.sendall(b"\xff" * 64)
@@ -196,6 +207,8 @@ def sweep(t, actions, every=1):
                     check(result.stderr == b"" and result.stdout == b"", what, "printed", result.stdout, result.stderr)
                     check(t.exists("a.o"), what, "left no object")
                     check(t.read("a.o") == t.read("plain.o"), what, "gave another object")
+                    if action != "hang":
+                        proxy.finish()
                     # The next command, without fault, is right, too.
                     proxy.fault = None
                     t.hpcc("gcc -c a.c -o a.o", timeout=90)
