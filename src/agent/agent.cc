@@ -123,8 +123,12 @@ Status live(Place place) {
 }  // namespace
 
 int run_agent(Place place) {
-  // Descriptors of the host's files that bubblewrap was given must not be there when anything else runs.
-  if (place == Place::kNamespace) syscall(SYS_close_range, kAgentControlFd + 1u, ~0u, 0u);
+  // Descriptors of the host's files that bubblewrap was given must not be there when anything else runs. The driver's
+  // socket is for every process that is forked from here, and for no program that one of them starts.
+  if (place == Place::kNamespace) {
+    syscall(SYS_close_range, kAgentControlFd + 1u, ~0u, 0u);
+    fcntl(kAgentControlFd, F_SETFD, FD_CLOEXEC);
+  }
   const Status ended = live(place);
   if (!ended.ok()) complain(ended.error().to_string());
   if (place == Place::kMicroVm) {

@@ -203,6 +203,9 @@ void become_compile(const ChildSetup& setup) {
   set_limits(setup);
   std::vector<std::string> environment = full_environment(compile, cwd);
   std::vector<char*> argv = pointers(compile.argv()), env = pointers(environment);
+  // Whatever the agent has open.
+  constexpr unsigned kCloseAtExec = 4;  // CLOSE_RANGE_CLOEXEC
+  if (syscall(SYS_close_range, 3u, ~0u, kCloseAtExec) != 0) give_up("close_range");
   if (!install_denials()) give_up("seccomp");
   const int listener = launcher::install_listener();
   if (listener < 0) give_up("seccomp listener");

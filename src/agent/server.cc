@@ -47,10 +47,7 @@ class Service final : public v1::Agent::Service {
 class Listener {
  public:
   static Result<Listener> open(Place place) {
-    if (place == Place::kNamespace) {
-      fcntl(kAgentControlFd, F_SETFD, FD_CLOEXEC);
-      return Listener(Fd(kAgentControlFd), place);
-    }
+    if (place == Place::kNamespace) return Listener(Fd(kAgentControlFd), place);
     Fd fd(socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd) return errno_error("vsock");
     struct sockaddr_vm address = {};

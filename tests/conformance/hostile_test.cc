@@ -184,6 +184,12 @@ TEST_P(Hostile, ACompileHasNoRightsAndNoNetwork) {
   EXPECT_NE(result->stdout_bytes, "");
 }
 
+TEST_P(Hostile, ACompileHasNoDescriptorsOfTheAgents) {
+  Result<GuestResult> result = run(command({"ls", "/proc/self/fd"}, {}));
+  ASSERT_TRUE(result.ok()) << result.error().to_string();
+  EXPECT_EQ(result->stdout_bytes, "0\n1\n2\n3\n") << "3 is the listing's own";
+}
+
 TEST_P(Hostile, OtherProcessesAreOutOfSight) {
   Result<GuestResult> result = run(shell("ls /proc | grep -c '^[0-9]'; kill -9 1 2>/dev/null; echo alive", {}));
   ASSERT_TRUE(result.ok());
