@@ -140,6 +140,13 @@ bool RemoteLink::take(const remote::Frame& frame) {
 }
 
 Status RemoteLink::take_part(const remote::BlobPart& part) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!waiting_.contains(part.id)) {  // cancelled meanwhile, or never asked for
+      arriving_.erase(part.id);
+      return {};
+    }
+  }
   std::string& bytes = arriving_[part.id];
   if (bytes.size() + part.bytes.size() > part.blob.size_bytes) return Error{Code::kCorrupt, "blob too long", 0};
   bytes += part.bytes;

@@ -15,6 +15,7 @@
 
 #include "base/deadline.h"
 #include "base/fd.h"
+#include "base/limits.h"
 #include "base/result.h"
 #include "model/digest.h"
 #include "model/probes.h"
@@ -33,7 +34,7 @@ struct GuestLimits {
   uint32_t processes = 256;
   uint64_t memory_bytes = uint64_t{1} << 30;    // all processes together where the guest has cgroups, else each
   uint64_t disk_bytes = uint64_t{1} << 30;      // everything the compile writes
-  uint64_t output_bytes = uint64_t{256} << 20;  // all outputs together
+  uint64_t output_bytes = limits::kRemoteOutputBytes;  // all outputs together
   uint32_t stdio_bytes = 4u << 20;              // stdout and stderr, each; the compile is ended beyond it
 };
 

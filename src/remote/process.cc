@@ -57,6 +57,19 @@ Result<CasDigest> digest_of(const build::bazel::remote::execution::v2::Digest& d
   return CasDigest{*hash, static_cast<uint64_t>(digest.size_bytes())};
 }
 
+// Before anything is fetched: what a worker says of its outputs is not believed to be small.
+Status check_outputs(const WorkerClient::ActionResult& result) {
+  const Error too_large{Code::kLimit, "the worker's outputs are too many or too large", 0};
+  if (static_cast<size_t>(result.output_files_size()) > limits::kRemoteOutputs) return too_large;
+  uint64_t left_bytes = limits::kRemoteOutputBytes;
+  for (const auto& file : result.output_files()) {
+    TRY_ASSIGN(CasDigest digest, digest_of(file.digest()));
+    if (digest.size_bytes > left_bytes || file.path().size() > limits::kPathBytes) return too_large;
+    left_bytes -= digest.size_bytes;
+  }
+  return {};
+}
+
 }  // namespace
 
 RemoteProcess::RemoteProcess(Fd socket, const std::string& client_dir)
@@ -122,13 +135,21 @@ void RemoteProcess::work() {
       std::lock_guard lock(mutex_);
       running_.erase(job.submit.id);
     }
-    send(remote::Type::kResult, remote::encode_remote_result(result));
+    // Somebody waits for an answer. hpccd would take an answer out of bounds for the end of hpcc-remote, and with it of
+    // every compile in flight; so one that is small goes in its place.
+    std::string answer = remote::encode_remote_result(result);
+    if (answer.size() > limits::kFrameBytes || !remote::decode_remote_result(answer).ok()) {
+      remote::RemoteResult failed = failure(remote::Outcome::kFailed, {Code::kLimit, "the answer is out of bounds", 0});
+      failed.id = job.submit.id;
+      answer = remote::encode_remote_result(failed);
+    }
+    (void)send(remote::Type::kResult, answer).ok();  // when hpccd has gone, run() ends
   }
 }
 
-void RemoteProcess::send(remote::Type type, std::string_view payload) {
+Status RemoteProcess::send(remote::Type type, std::string_view payload) {
   std::lock_guard lock(send_mutex_);
-  (void)remote::send_frame(socket_.get(), type, payload).ok();  // when hpccd has gone, run() ends
+  return remote::send_frame(socket_.get(), type, payload);
 }
 
 Result<std::shared_ptr<WorkerClient>> RemoteProcess::worker_of(const v1::Lease& lease) {
@@ -215,6 +236,7 @@ Result<remote::RemoteResult> RemoteProcess::try_worker(const Job& job, const v1:
 Result<remote::RemoteResult> RemoteProcess::answer(const Job& job, const v1::Lease& lease, WorkerClient& worker,
                                                    const WorkerClient::Call& call,
                                                    const WorkerClient::ActionResult& result) {
+  TRY(check_outputs(result));
   remote::RemoteResult out;
   out.worker = lease.worker();
   out.grant = lease.grant();
@@ -230,8 +252,6 @@ Result<remote::RemoteResult> RemoteProcess::answer(const Job& job, const v1::Lea
   };
   if (result.has_stdout_digest()) TRY(whole(result.stdout_digest(), &out.stdout_text));
   if (result.has_stderr_digest()) TRY(whole(result.stderr_digest(), &out.stderr_text));
-  if (static_cast<size_t>(result.output_files_size()) > limits::kRemoteOutputs)
-    return Error{Code::kLimit, "too many outputs", 0};
   for (const auto& file : result.output_files()) {
     TRY_ASSIGN(CasDigest digest, digest_of(file.digest()));
     out.outputs.push_back({file.path(), digest, file.is_executable()});
@@ -242,7 +262,7 @@ Result<remote::RemoteResult> RemoteProcess::answer(const Job& job, const v1::Lea
     size_t at = 0;
     do {
       const std::string_view part = std::string_view(bytes).substr(at, remote::kPartBytes);
-      send(remote::Type::kBlob, remote::encode_blob_part(job.submit.id, digest, part));
+      TRY(send(remote::Type::kBlob, remote::encode_blob_part(job.submit.id, digest, part)));
       at += part.size();
     } while (at < bytes.size());
   }

@@ -40,7 +40,7 @@ class RemoteProcess {
   Result<remote::RemoteResult> answer(const Job& job, const v1::Lease& lease, WorkerClient& worker,
                                       const WorkerClient::Call& call, const WorkerClient::ActionResult& result);
   Result<std::shared_ptr<WorkerClient>> worker_of(const v1::Lease& lease);
-  void send(remote::Type type, std::string_view payload);
+  Status send(remote::Type type, std::string_view payload);
 
   Fd socket_;
   Leases leases_;

@@ -12,8 +12,10 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 
+#include "base/limits.h"
 #include "rpc/authority.h"
 
 namespace hpcc {
@@ -90,6 +92,7 @@ class FakeWorker : public re::ActionCache::Service,
       file->mutable_digest()->set_size_bytes(static_cast<int64_t>(object.size()));
       file->set_contents(object);
       result.set_stderr_raw("a warning");
+      if (boast_) boast_(result);
       v1::Receipt receipt;
       receipt.set_row("row");
       receipt.set_probes("probes");
@@ -114,6 +117,7 @@ class FakeWorker : public re::ActionCache::Service,
   std::vector<std::string> grants_;
   int compiles_ = 0, asked_ = 0, lose_guests_ = 0;
   bool forget_ = false;
+  std::function<void(re::ActionResult&)> boast_;
   std::atomic<bool> hang_{false}, cancelled_{false};
 };
 
@@ -281,6 +285,35 @@ TEST_F(RemoteTest, WithoutAWorkerTheReasonIsTold) {
   remote::RemoteResult result = ask(unknown);
   EXPECT_EQ(result.outcome, remote::Outcome::kNoWorker);
   EXPECT_NE(result.message.find("no worker has the image"), std::string::npos) << result.message;
+}
+
+// Every answer ends its own compile, and only that.
+TEST_F(RemoteTest, AnswersOutOfBoundsAreFailures) {
+  const std::vector<std::function<void(re::ActionResult&)>> boasts = {
+      [](re::ActionResult& result) {
+        result.mutable_output_files(0)->mutable_digest()->set_size_bytes(int64_t{1} << 40);
+      },
+      [](re::ActionResult& result) {
+        result.mutable_output_files(0)->mutable_digest()->set_size_bytes(limits::kRemoteOutputBytes / 2 + 1);
+        *result.add_output_files() = result.output_files(0);
+      },
+      [](re::ActionResult& result) { result.mutable_output_files(0)->set_path(std::string(1 << 17, 'x')); },
+      [](re::ActionResult& result) { result.set_stdout_raw(std::string(limits::kStdioBytes + 1, 'x')); },
+      [](re::ActionResult& result) {
+        for (size_t i = 0; i <= limits::kRemoteOutputs; ++i) *result.add_output_files() = result.output_files(0);
+      },
+  };
+  uint64_t id = 0;
+  for (const auto& boast : boasts) {
+    worker_.boast_ = boast;
+    worker_.results_.clear();
+    const remote::RemoteResult result = ask(submit(++id));
+    EXPECT_EQ(result.id, id);
+    EXPECT_EQ(result.outcome, remote::Outcome::kFailed) << id;
+  }
+  worker_.boast_ = nullptr;
+  worker_.results_.clear();
+  EXPECT_EQ(ask(submit(++id)).outcome, remote::Outcome::kDone);
 }
 
 TEST_F(RemoteTest, ACancelReachesTheWorker) {

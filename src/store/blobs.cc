@@ -16,6 +16,7 @@ constexpr size_t kCompressFrom = 32 * 1024;  // smaller blobs stay raw: a hit on
 constexpr size_t kSampleBytes = 128 * 1024;  // a large file is compressed when its start is worth it
 constexpr size_t kWholeBytes = 4u << 20;     // up to here a blob is handled in one piece
 constexpr size_t kChunkBytes = 64 * 1024;
+static_assert(kChunkBytes <= Blobs::kPartBytes);
 
 bool is_worth_it(size_t raw, size_t compressed) { return compressed <= raw - raw / 4; }
 
@@ -25,19 +26,22 @@ uint64_t disk_bytes_of(uint64_t file_bytes) {
 
 }  // namespace
 
-// Where a blob's content goes while its digest is computed: memory or a file.
+// Where a blob's content goes while its digest is computed: memory, a file, or whoever takes it part by part.
 class Blobs::Sink {
  public:
   explicit Sink(std::string* text) : text_(text) {}
   explicit Sink(int fd) : fd_(fd) {}
+  explicit Sink(const TakePart* take) : take_(take) {}
   Status write(std::string_view bytes) {
     hash_.update(bytes);
     size_bytes_ += bytes.size();
     if (size_bytes_ > limits::kOutputBytes) return Error{Code::kCorrupt, "a blob is larger than any may be"};
+    if (take_ != nullptr) return (*take_)(bytes);
     if (text_ == nullptr) return write_all(fd_, bytes);
     text_->append(bytes);
     return {};
   }
+  bool wants_parts() const { return take_ != nullptr; }
   BlobDigest digest() {
     BlobDigest digest;
     hash_.finish(digest.bytes.data());
@@ -48,6 +52,7 @@ class Blobs::Sink {
  private:
   std::string* text_ = nullptr;
   int fd_ = -1;
+  const TakePart* take_ = nullptr;
   Sha256 hash_;
   uint64_t size_bytes_ = 0;
 };
@@ -191,11 +196,20 @@ Result<std::string> Blobs::read(const BlobDigest& digest) {
 }
 
 Status Blobs::copy_to(const BlobDigest& digest, uint64_t size_bytes, int fd) {
+  Sink sink(fd);
+  return read_into(digest, size_bytes, sink);
+}
+
+Status Blobs::read_parts(const BlobDigest& digest, uint64_t size_bytes, const TakePart& take) {
+  Sink sink(&take);
+  return read_into(digest, size_bytes, sink);
+}
+
+Status Blobs::read_into(const BlobDigest& digest, uint64_t size_bytes, Sink& sink) {
   TRY_ASSIGN(const Opened from, open(digest, size_bytes));
   if (!from.compressed && from.file_bytes != size_bytes) {
     return Error{Code::kCorrupt, "blob " + digest.hex() + " has another size"};
   }
-  Sink sink(fd);
   TRY(stream(digest, from, sink));
   // The digest fits and the size does not: the caller's entry is wrong, not the blob.
   if (sink.size_bytes() != size_bytes) return Error{Code::kInvalid, "blob " + digest.hex() + " has another size"};
@@ -220,8 +234,7 @@ Status Blobs::stream_raw(const Opened& from, Sink& sink) {
 }
 
 Status Blobs::stream_compressed(const Opened& from, Sink& sink) {
-  constexpr Code kDamaged = Code::kCorrupt;
-  if (from.file_bytes <= kChunkBytes) {  // the common case: one read, one decompression
+  if (from.file_bytes <= kChunkBytes && !sink.wants_parts()) {  // the common case: one read, one decompression
     char chunk[kChunkBytes];
     const ssize_t n = pread_some(from.fd.get(), chunk, sizeof chunk, 0);
     if (n < 0) return errno_error("cannot read a blob");
@@ -231,6 +244,11 @@ Status Blobs::stream_compressed(const Opened& from, Sink& sink) {
       return sink.write(text);
     }
   }
+  return stream_frame(from, sink);
+}
+
+Status Blobs::stream_frame(const Opened& from, Sink& sink) {
+  constexpr Code kDamaged = Code::kCorrupt;
   ZstdDecompressor context = zstd_.decompressor();
   std::string in(kChunkBytes, '\0'), out(ZSTD_DStreamOutSize(), '\0');
   size_t expected = 1;

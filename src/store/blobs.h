@@ -5,7 +5,9 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "store/index.h"
 
@@ -38,6 +40,11 @@ class Blobs {
   // kNotFound, or kCorrupt when the content is not what the name says.
   Result<std::string> read(const BlobDigest& digest);
   Status copy_to(const BlobDigest& digest, uint64_t size_bytes, int fd);
+  // The content in parts of at most kPartBytes, with no more of it in memory than one. Only with the last part is it
+  // known whether the content is what the name says. An error of `take` ends it and is returned.
+  static constexpr size_t kPartBytes = 256u << 10;
+  using TakePart = std::function<Status(std::string_view part)>;
+  Status read_parts(const BlobDigest& digest, uint64_t size_bytes, const TakePart& take);
 
   // The file is there with the size on disk that was recorded.
   bool is_sound(const BlobRecord& record) const;
@@ -61,6 +68,8 @@ class Blobs {
   Status stream(const BlobDigest& digest, const Opened& from, Sink& sink);
   Status stream_raw(const Opened& from, Sink& sink);
   Status stream_compressed(const Opened& from, Sink& sink);
+  Status stream_frame(const Opened& from, Sink& sink);
+  Status read_into(const BlobDigest& digest, uint64_t size_bytes, Sink& sink);
   Status write_stream(int from, int to, bool compress, BlobRecord& record);
 
   const std::string dir_;

@@ -115,7 +115,7 @@ Result<BlobPart> decode_blob_part(std::string_view payload) {
   part.id = in.u64();
   part.blob = get_digest(in);
   part.bytes = in.text32(kPartBytes);
-  if (!in.finished() || part.blob.size_bytes > limits::kOutputBytes) return malformed("blob");
+  if (!in.finished() || part.blob.size_bytes > limits::kRemoteOutputBytes) return malformed("blob");
   return part;
 }
 

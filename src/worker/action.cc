@@ -226,6 +226,10 @@ class TreeWalk {
     for (const auto& file : spec.files) {
       if (prefix.size() + file.name.size() > limits::kPathBytes) return Error{Code::kLimit, "a path is too long"};
       if (out_->inputs.size() >= limits::kTreeFiles) return Error{Code::kLimit, "the input tree has too many files"};
+      // In a guest each path has a copy of its own, in whole pages.
+      const uint64_t page_bytes = (file.blob.size_bytes + 4095) & ~uint64_t{4095};
+      if (page_bytes > limits::kTreeBytes - bytes_) return Error{Code::kLimit, "the input tree has too many bytes"};
+      bytes_ += page_bytes;
       out_->inputs.push_back({prefix + file.name, file.blob.digest, file.blob.size_bytes, file.executable});
       if (!blobs_.has(file.blob)) note_missing(file.blob);
     }
@@ -248,6 +252,7 @@ class TreeWalk {
   std::vector<Waiting> waiting_;
   std::set<SizedDigest> noted_;
   size_t directories_ = 0;
+  uint64_t bytes_ = 0;
 };
 
 // A blob of the plan; a missing one is noted. One that is too large for its part is not even read.

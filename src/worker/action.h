@@ -1,6 +1,6 @@
 // From a REAPI Action to what a guest is asked to do. Everything here was written by a client: the decode_* functions
-// take nothing that is not in order, and the tree's walk has limits on depth, directories and files with repeats
-// counted, so that a small tree cannot stand for an endless one.
+// take nothing that is not in order, and the tree's walk has limits on depth, directories, files and their bytes, with
+// repeats counted, so that a small tree cannot stand for an endless one.
 //
 // Refused: paths that are absolute, not normal or escape; names twice in a directory; symbolic links (a client resolves
 // them); output directories; fields this version does not know (what they ask for would not be done).

@@ -194,5 +194,19 @@ TEST_F(PlanTest, ASmallTreeThatStandsForAHugeOneIsRefused) {
   EXPECT_EQ(plan().error().code, Code::kLimit);
 }
 
+// One blob under many names: in the guest each has a copy.
+TEST_F(PlanTest, OneLargeFileUnderManyNamesIsRefused) {
+  const std::string large(64u << 20, 'x');
+  file(root, "copy", large);
+  while (static_cast<uint64_t>(root.files_size()) * large.size() < limits::kTreeBytes) {
+    *root.add_files() = root.files(1);
+    root.mutable_files(root.files_size() - 1)->set_name("copy" + std::to_string(root.files_size()));
+  }
+  EXPECT_TRUE(plan().ok()) << "a.c is small, but not nothing";
+  *root.add_files() = root.files(1);
+  root.mutable_files(root.files_size() - 1)->set_name("one more");
+  EXPECT_EQ(plan().error().code, Code::kLimit);
+}
+
 }  // namespace
 }  // namespace hpcc

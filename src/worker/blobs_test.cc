@@ -79,6 +79,49 @@ TEST(Cas, KnowsItsBlobsAfterAStart) {
   EXPECT_EQ(found->size_bytes, large.size());
 }
 
+TEST(Cas, ABlobIsReadInSmallPartsAndADamagedOneIsAnError) {
+  TemporaryDirectory dir;
+  const auto cas = open_cas(dir);
+  std::string large;  // compressed on disk
+  for (int i = 0; large.size() < 3u << 20; ++i) large += std::to_string(i);
+  const SizedDigest blob = SizedDigest::of(large);
+  ASSERT_TRUE(cas->put("acme", blob, large).ok());
+  std::string got;
+  size_t largest = 0;
+  const auto take = [&](std::string_view part) -> Status {
+    largest = std::max(largest, part.size());
+    got += part;
+    return {};
+  };
+  ASSERT_TRUE(cas->read_parts("acme", blob, take).ok());
+  EXPECT_EQ(got, large);
+  EXPECT_LE(largest, store::Blobs::kPartBytes);
+  const auto leave = [](std::string_view) -> Status { return Error{Code::kTimeout, "gone"}; };
+  EXPECT_EQ(cas->read_parts("acme", blob, leave).error().code, Code::kTimeout);
+  EXPECT_TRUE(cas->has("acme", blob)) << "a reader that leaves says nothing about the blob";
+  const std::string hex = blob.digest.hex();
+  const std::string file = dir / ("cas/acme/blobs/" + hex.substr(0, 2) + "/" + hex);
+  ASSERT_TRUE(std::filesystem::remove(file + ".zst"));
+  std::ofstream(file) << large.substr(0, large.size() - 1) + "x";
+  EXPECT_EQ(cas->read_parts("acme", blob, take).error().code, Code::kNotFound);
+  EXPECT_FALSE(cas->has("acme", blob));
+}
+
+TEST(Cas, WhatIsOnItsWayIsBoundedForEachTenantAndForAll) {
+  TemporaryDirectory dir;
+  const auto cas = open_cas(dir);
+  {
+    const auto most = cas->reserve("acme", limits::kTenantInFlightBytes);
+    ASSERT_TRUE(most.ok());
+    EXPECT_EQ(cas->reserve("acme", 1).error().code, Code::kLimit);
+    const auto other = cas->reserve("zeta", limits::kInFlightBytes - limits::kTenantInFlightBytes);
+    ASSERT_TRUE(other.ok()) << "one tenant's streams are not another's";
+    EXPECT_EQ(cas->reserve("third", 1).error().code, Code::kLimit);
+    EXPECT_EQ(cas->reserve("third", UINT64_MAX).error().code, Code::kLimit);
+  }
+  EXPECT_TRUE(cas->reserve("acme", limits::kTenantInFlightBytes).ok()) << "given back";
+}
+
 // --- ByteStream ---
 
 struct Sent {
@@ -204,6 +247,72 @@ TEST_F(ByteStreamTest, BadWritesLeaveNothing) {
   other.instance = "zeta";
   EXPECT_EQ(code(write(client_, encode_write_name(other, uuid_), {text})), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_TRUE(client_.is_missing(plain.blob));
+}
+
+// A few kilobytes that stand for many megabytes, and readers that do not read.
+TEST_F(ByteStreamTest, SlowReadersOfALargeBlobCostTheWorkerNoMemory) {
+  const std::string large(64u << 20, '\0');
+  const ResourceName name{"acme", Compression::kIdentity, SizedDigest::of(large)};
+  ResourceName packed = name;
+  packed.compression = Compression::kZstd;
+  ASSERT_TRUE(write(client_, encode_write_name(packed, uuid_), {zstd(large)}).status.ok());
+  const auto files = [] {
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code closed;
+      const std::string target = std::filesystem::read_symlink(entry, closed).string();
+      count += target.starts_with("/memfd:") || target.ends_with(" (deleted)") ? 1 : 0;
+    }
+    return count;
+  };
+  const int before = files();
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<google::bytestream::ReadResponse>>> readers;
+  for (int i = 0; i < 8; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    client_.begin(contexts.back().get());
+    google::bytestream::ReadRequest request;
+    request.set_resource_name(encode_read_name(name));
+    readers.push_back(client_.bytes->Read(contexts.back().get(), request));
+    google::bytestream::ReadResponse response;
+    ASSERT_TRUE(readers.back()->Read(&response)) << "the worker is in the middle of it";
+  }
+  EXPECT_EQ(files(), before) << "copies in memory or on disk";
+  for (size_t i = 0; i < readers.size(); ++i) {
+    contexts[i]->TryCancel();
+    (void)readers[i]->Finish();
+  }
+}
+
+TEST_F(ByteStreamTest, ADamagedBlobEndsTheStreamWithAnError) {
+  const std::string text = sample();
+  const ResourceName name{"acme", Compression::kIdentity, SizedDigest::of(text)};
+  ASSERT_TRUE(write(client_, encode_write_name(name, uuid_), {text}).status.ok());
+  const std::string hex = name.blob.digest.hex();
+  const std::string file = worker_.dir / ("cas/acme/blobs/" + hex.substr(0, 2) + "/" + hex);
+  ASSERT_TRUE(std::filesystem::remove(file + ".zst"));
+  std::ofstream(file) << text.substr(0, text.size() - 1) + "x";
+  grpc::Status status;
+  read(client_, encode_read_name(name), 0, 0, &status);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND) << status.error_message();
+}
+
+TEST_F(ByteStreamTest, AFrameThatWantsAHugeWindowIsRefused) {
+  const std::string text = sample();
+  ZSTD_CCtx* context = ZSTD_createCCtx();
+  ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, 27);
+  std::string frame(ZSTD_compressBound(text.size()), '\0');
+  ZSTD_outBuffer out = {frame.data(), frame.size(), 0};
+  ZSTD_inBuffer in = {text.data(), text.size(), 0};
+  // Begun before its size is known: a frame says a window only then.
+  ZSTD_compressStream2(context, &out, &in, ZSTD_e_flush);
+  while (ZSTD_compressStream2(context, &out, &in, ZSTD_e_end) != 0) continue;
+  ZSTD_freeCCtx(context);
+  frame.resize(out.pos);
+  ASSERT_EQ(unzstd(frame, text.size()), text);
+  const ResourceName name{"acme", Compression::kZstd, SizedDigest::of(text)};
+  EXPECT_EQ(write(client_, encode_write_name(name, uuid_), {frame}).status.error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(ByteStreamTest, BatchesCarryZstdBothWays) {

@@ -143,6 +143,40 @@ Result<Fd> Cas::open_blob(const std::string& name, const SizedDigest& blob) {
   return memory;
 }
 
+Status Cas::read_parts(const std::string& name, const SizedDigest& blob, const store::Blobs::TakePart& take) {
+  if (blob == SizedDigest::of("")) return {};
+  if (!has(name, blob)) return missing(blob);
+  Tenant& owner = tenant(name);
+  bool refused = false;
+  const Status read = owner.blobs.read_parts(blob.digest, blob.size_bytes, [&](std::string_view part) {
+    Status taken = take(part);
+    refused = !taken.ok();
+    return taken;
+  });
+  if (read.ok() || refused) return read;
+  forget(owner, blob.digest);
+  return missing(blob);
+}
+
+Result<Cas::Room> Cas::reserve(const std::string& name, uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  uint64_t& used = in_flight_[name];
+  if (bytes > limits::kTenantInFlightBytes - used || bytes > limits::kInFlightBytes - all_in_flight_bytes_) {
+    return Error{Code::kLimit, "too many bytes on their way at once: try again later"};
+  }
+  used += bytes;
+  all_in_flight_bytes_ += bytes;
+  return Room(*this, name, bytes);
+}
+
+void Cas::release(const std::string& name, uint64_t bytes) {
+  std::lock_guard lock(mutex_);
+  const auto used = in_flight_.find(name);
+  used->second -= bytes;
+  all_in_flight_bytes_ -= bytes;
+  if (used->second == 0) in_flight_.erase(used);
+}
+
 Result<Fd> Cas::create_temporary() const {
   Fd fd(::open(dir_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!fd) return errno_error("cannot make a temporary file in " + dir_);

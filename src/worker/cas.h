@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -23,6 +24,23 @@ namespace hpcc {
 
 class Cas {
  public:
+  // Room for bytes that a call has in memory or in a temporary file; given back with this object.
+  class Room {
+   public:
+    Room(Cas& cas, std::string tenant, uint64_t bytes) : cas_(&cas), tenant_(std::move(tenant)), bytes_(bytes) {}
+    Room(Room&& other) noexcept
+        : cas_(std::exchange(other.cas_, nullptr)), tenant_(std::move(other.tenant_)), bytes_(other.bytes_) {}
+    Room& operator=(Room&&) = delete;
+    ~Room() {
+      if (cas_ != nullptr) cas_->release(tenant_, bytes_);
+    }
+
+   private:
+    Cas* cas_;
+    std::string tenant_;
+    uint64_t bytes_;
+  };
+
   static Result<std::unique_ptr<Cas>> open(const std::string& dir, uint64_t max_bytes);
   ~Cas();
 
@@ -35,6 +53,10 @@ class Cas {
   Result<std::string> read(const std::string& tenant, const SizedDigest& blob);
   // A file with the blob's bytes, at offset 0.
   Result<Fd> open_blob(const std::string& tenant, const SizedDigest& blob);
+  // The blob in small parts; as store::Blobs::read_parts, and damage is kNotFound as in read().
+  Status read_parts(const std::string& tenant, const SizedDigest& blob, const store::Blobs::TakePart& take);
+  // kLimit when too much is on its way already: of this tenant, or of all.
+  Result<Room> reserve(const std::string& tenant, uint64_t bytes);
   // For a digest that came without its size (an audit row's).
   Result<SizedDigest> find(const std::string& tenant, const BlobDigest& digest);
   // A nameless file beside the blobs, for what is still arriving.
@@ -54,6 +76,7 @@ class Cas {
   Tenant& tenant(const std::string& name);
   Status place(Tenant& owner, const SizedDigest& blob, store::Blobs::Staged& staged);
   void forget(Tenant& owner, const BlobDigest& digest);
+  void release(const std::string& tenant, uint64_t bytes);
   void evict();
 
   const std::string dir_;
@@ -63,6 +86,8 @@ class Cas {
   std::map<std::string, std::unique_ptr<Tenant>> tenants_;
   uint64_t disk_bytes_ = 0;
   uint64_t clock_ = 0;  // counts uses
+  std::map<std::string, uint64_t> in_flight_;  // bytes reserved, by tenant
+  uint64_t all_in_flight_bytes_ = 0;
 };
 
 }  // namespace hpcc

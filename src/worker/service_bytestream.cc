@@ -12,6 +12,8 @@ namespace {
 
 constexpr size_t kChunkBytes = 256u << 10;
 constexpr int64_t kStreamMs = 10 * 60 * 1000;  // a gigabyte at 2 MB/s
+constexpr int kWindowLog = 23;                 // of a client's zstd: levels up to 19 need no more
+constexpr uint64_t kStreamBytes = 10u << 20;   // what one stream may hold in memory: that window and its buffers
 
 // What arrives of one blob, unpacked into a nameless file.
 class Arriving {
@@ -19,6 +21,7 @@ class Arriving {
   Arriving(Cas& cas, const ResourceName& name, Fd file)
       : zstd_(cas.zstd()), name_(name), file_(std::move(file)), context_(zstd_.decompressor()) {
     ZSTD_DCtx_reset(context_.get(), ZSTD_reset_session_only);
+    ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, kWindowLog);
   }
   ~Arriving() { zstd_.give_back(std::move(context_)); }
   Arriving(const Arriving&) = delete;
@@ -63,48 +66,58 @@ class Arriving {
 
 using Writer = grpc::ServerWriter<google::bytestream::ReadResponse>;
 
-grpc::Status gone() { return {grpc::StatusCode::CANCELLED, "the client is gone"}; }
-
-grpc::Status send_raw(int fd, uint64_t offset, uint64_t end, Writer* writer) {
-  google::bytestream::ReadResponse response;
-  while (offset < end) {
-    std::string chunk(std::min<uint64_t>(kChunkBytes, end - offset), '\0');
-    const ssize_t n = store::pread_some(fd, chunk.data(), chunk.size(), offset);
-    if (n != static_cast<ssize_t>(chunk.size())) return to_grpc({Code::kIo, "cannot read a blob"});
-    offset += chunk.size();
-    response.set_data(std::move(chunk));
-    if (!writer->Write(response)) return gone();
+// What of one blob is asked for, to the client.
+class Sending {
+ public:
+  Sending(store::Zstd& zstd, const ResourceName& name, uint64_t offset, uint64_t end, Writer* writer)
+      : zstd_(zstd), compression_(name.compression), skip_bytes_(offset), left_bytes_(end - offset), writer_(writer) {
+    if (compression_ == Compression::kIdentity) return;
+    context_ = zstd_.compressor();
+    ZSTD_CCtx_reset(context_.get(), ZSTD_reset_session_only);
+    ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_compressionLevel, 1);
   }
-  return grpc::Status::OK;
-}
+  ~Sending() {
+    if (context_ != nullptr) zstd_.give_back(std::move(context_));
+  }
+  Sending(const Sending&) = delete;
+  Sending& operator=(const Sending&) = delete;
 
-grpc::Status send_zstd(store::Zstd& zstd, int fd, uint64_t offset, uint64_t end, Writer* writer) {
-  store::ZstdCompressor context = zstd.compressor();
-  ZSTD_CCtx_reset(context.get(), ZSTD_reset_session_only);
-  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, 1);
-  std::string chunk(kChunkBytes, '\0'), out(kChunkBytes, '\0');
-  google::bytestream::ReadResponse response;
-  for (bool more = true; more;) {
-    const size_t want = static_cast<size_t>(std::min<uint64_t>(kChunkBytes, end - offset));
-    const ssize_t n = store::pread_some(fd, chunk.data(), want, offset);
-    if (n != static_cast<ssize_t>(want)) return to_grpc({Code::kIo, "cannot read a blob"});
-    offset += want;
-    ZSTD_inBuffer in = {chunk.data(), want, 0};
+  Status add(std::string_view part) {
+    const size_t skipped = static_cast<size_t>(std::min<uint64_t>(skip_bytes_, part.size()));
+    skip_bytes_ -= skipped;
+    part = part.substr(skipped, static_cast<size_t>(std::min<uint64_t>(left_bytes_, part.size() - skipped)));
+    left_bytes_ -= part.size();
+    if (part.empty()) return {};
+    return compression_ == Compression::kIdentity ? send(part) : pack(part, ZSTD_e_continue);
+  }
+  Status finish() { return compression_ == Compression::kIdentity ? Status() : pack({}, ZSTD_e_end); }
+
+ private:
+  Status pack(std::string_view part, ZSTD_EndDirective directive) {
+    std::string out(kChunkBytes, '\0');
+    ZSTD_inBuffer in = {part.data(), part.size(), 0};
     for (bool pending = true; pending;) {
       ZSTD_outBuffer piece = {out.data(), out.size(), 0};
-      const size_t left =
-          ZSTD_compressStream2(context.get(), &piece, &in, offset == end ? ZSTD_e_end : ZSTD_e_continue);
-      if (ZSTD_isError(left)) return to_grpc({Code::kIo, "cannot compress a blob"});
-      pending = offset == end ? left != 0 : in.pos < in.size;
-      more = offset < end || pending;
-      if (piece.pos == 0) continue;
-      response.set_data(out.data(), piece.pos);
-      if (!writer->Write(response)) return gone();
+      const size_t left = ZSTD_compressStream2(context_.get(), &piece, &in, directive);
+      if (ZSTD_isError(left)) return Error{Code::kIo, "cannot compress a blob"};
+      pending = directive == ZSTD_e_end ? left != 0 : in.pos < in.size;
+      if (piece.pos != 0) TRY(send({out.data(), piece.pos}));
     }
+    return {};
   }
-  zstd.give_back(std::move(context));
-  return grpc::Status::OK;
-}
+  Status send(std::string_view bytes) {
+    response_.set_data(bytes.data(), bytes.size());
+    if (!writer_->Write(response_)) return Error{Code::kTimeout, "the client is gone"};
+    return {};
+  }
+
+  store::Zstd& zstd_;
+  const Compression compression_;
+  uint64_t skip_bytes_, left_bytes_;
+  Writer* writer_;
+  store::ZstdCompressor context_;
+  google::bytestream::ReadResponse response_;
+};
 
 }  // namespace
 
@@ -123,13 +136,17 @@ grpc::Status ByteStreamService::Read(grpc::ServerContext* context, const google:
   if (request->read_limit() < 0 || (zstd && request->read_limit() != 0)) {
     return {grpc::StatusCode::INVALID_ARGUMENT, "malformed read limit"};
   }
-  const auto file = parts_.cas.open_blob(caller->tenant, name->blob);
-  if (!file.ok()) return to_grpc(file.error());
+  const auto room = parts_.cas.reserve(caller->tenant, kStreamBytes);
+  if (!room.ok()) return to_grpc(room.error());
   const uint64_t offset = static_cast<uint64_t>(request->read_offset());
   uint64_t end = size;
   if (request->read_limit() != 0) end = std::min(size, offset + static_cast<uint64_t>(request->read_limit()));
-  return zstd ? send_zstd(parts_.cas.zstd(), file->get(), offset, end, writer)
-              : send_raw(file->get(), offset, end, writer);
+  Sending sending(parts_.cas.zstd(), *name, offset, end, writer);
+  // To the blob's end even when less is asked for: only then is it known to be whole.
+  Status sent =
+      parts_.cas.read_parts(caller->tenant, name->blob, [&](std::string_view part) { return sending.add(part); });
+  if (sent.ok()) sent = sending.finish();
+  return sent.ok() ? grpc::Status::OK : to_grpc(sent.error());
 }
 
 grpc::Status ByteStreamService::Write(grpc::ServerContext* context,
@@ -148,6 +165,8 @@ grpc::Status ByteStreamService::Write(grpc::ServerContext* context,
     response->set_committed_size(zstd ? -1 : static_cast<int64_t>(name->blob.size_bytes));
     return grpc::Status::OK;
   }
+  const auto room = parts_.cas.reserve(caller->tenant, name->blob.size_bytes + kStreamBytes);
+  if (!room.ok()) return to_grpc(room.error());
   auto file = parts_.cas.create_temporary();
   if (!file.ok()) return to_grpc(file.error());
   Arriving arriving(parts_.cas, *name, std::move(*file));

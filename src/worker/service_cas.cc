@@ -59,6 +59,8 @@ grpc::Status CasService::BatchUpdateBlobs(grpc::ServerContext* context, const re
     raw += static_cast<size_t>(std::max<int64_t>(one.digest().size_bytes(), 0));
     if (sent > limits::kBatchBytes || raw > kBatchRawBytes) return refuse({Code::kLimit, "a batch is too large"});
   }
+  const auto room = parts_.cas.reserve(caller->tenant, raw);
+  if (!room.ok()) return refuse(room.error());
   for (const auto& one : request->requests()) {
     auto* answer = response->add_responses();
     *answer->mutable_digest() = one.digest();
