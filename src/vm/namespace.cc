@@ -4,9 +4,9 @@
 // the guest are a range that nobody on the host has; started by a user, only that user is there, and compiles have user
 // namespaces instead.
 //
-// Nothing is left behind because nothing is made outside: mounts and processes live in the namespaces, the connections
-// are socket pairs without names. The kernel ends it all with bubblewrap, and bubblewrap with the thread that waits for
-// it.
+// Nothing is left behind because nothing is made outside but an empty file of locks: mounts and processes live in the
+// namespaces, the connections are socket pairs without names. The kernel ends it all with bubblewrap, and bubblewrap
+// with the thread that waits for it.
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -36,6 +36,8 @@ namespace {
 
 // Above the ids of accounts and containers and of the worker's confined processes, within 31 bits.
 constexpr unsigned kIdBase = 0x71000000, kIdCount = 65536, kIdRanges = 0xe00;
+// One byte for each range, locked while a guest has it: by this process or another, and never longer than either lives.
+constexpr char kIdLocks[] = "/run/hpcc-guest-ids";
 
 struct Pipe {
   Fd read_end, write_end;
@@ -61,6 +63,30 @@ Status write_map(pid_t pid, const char* file, unsigned base) {
   Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!fd) return errno_error("open " + path);
   return write_fd(fd.get(), "0 " + std::to_string(base) + " " + std::to_string(kIdCount) + "\n", path);
+}
+
+// Ids that no other guest of this machine has while `lock` is open: guests that shared them could signal each other's
+// processes and use up each other's limits.
+struct IdRange {
+  unsigned base = 0;
+  Fd lock;
+};
+
+Result<IdRange> take_ids() {
+  Fd lock(open(kIdLocks, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock) return errno_error(std::string("open ") + kIdLocks);
+  const unsigned first = static_cast<unsigned>(monotonic_ns() >> 16);  // anywhere: no id is soon used again
+  for (unsigned i = 0; i < kIdRanges; ++i) {
+    const unsigned range = (first + i) % kIdRanges;
+    struct flock one = {};
+    one.l_type = F_WRLCK;
+    one.l_whence = SEEK_SET;
+    one.l_start = range;
+    one.l_len = 1;
+    if (fcntl(lock.get(), F_OFD_SETLK, &one) == 0) return IdRange{kIdBase + range * kIdCount, std::move(lock)};
+    if (errno != EAGAIN && errno != EACCES) return errno_error(std::string("lock ") + kIdLocks);
+  }
+  return Error{Code::kLimit, "all ids for guests are in use", 0};
 }
 
 // A user namespace in which ids from 0 are ids from `base` out here. A child makes it and is gone before this returns.
@@ -224,8 +250,8 @@ Status lift(Fd* fd) {
 
 class NamespaceSandbox final : public Sandbox {
  public:
-  NamespaceSandbox(SandboxInfo info, Fd control, Fd errors)
-      : info_(std::move(info)), control_(std::move(control)), errors_(std::move(errors)) {}
+  NamespaceSandbox(SandboxInfo info, Fd control, Fd errors, Fd ids)
+      : info_(std::move(info)), control_(std::move(control)), errors_(std::move(errors)), ids_(std::move(ids)) {}
   ~NamespaceSandbox() override { end(); }
 
   Status launch(Launch launch, const Fd& started_info, Deadline deadline) {
@@ -319,6 +345,7 @@ class NamespaceSandbox final : public Sandbox {
     if (monitor_ > 0) waitpid(monitor_, nullptr, 0);
     monitor_ = -1;
     guest_.reset();
+    ids_.reset();
   }
 
   void poll_ended() const {
@@ -328,6 +355,7 @@ class NamespaceSandbox final : public Sandbox {
 
   SandboxInfo info_;
   Fd control_, errors_;
+  Fd ids_;              // the lock on its ids, until all that has them is gone
   Fd guest_;            // pidfd of the guest's first process
   pid_t monitor_ = -1;  // bubblewrap itself
   std::thread keeper_;
@@ -352,8 +380,10 @@ Result<std::unique_ptr<Sandbox>> start_namespace(const SandboxSpec& spec, Deadli
   fcntl(errors.read_end.get(), F_SETFL, O_NONBLOCK);
   TRY_ASSIGN(SocketPair pair, message_pair());
   launch.control = std::move(pair.b);
+  IdRange ids;
   if (geteuid() == 0) {
-    launch.id_base = kIdBase + static_cast<unsigned>(gettid()) % kIdRanges * kIdCount;
+    TRY_ASSIGN(ids, take_ids());
+    launch.id_base = ids.base;
     TRY_ASSIGN(launch.user_namespace, make_user_namespace(launch.id_base));
   }
   TRY_ASSIGN(Pipe info_pipe, make_pipe());
@@ -367,7 +397,8 @@ Result<std::unique_ptr<Sandbox>> start_namespace(const SandboxSpec& spec, Deadli
     launch.sources.push_back(launch.user_namespace.get());
   }
   add_words(&launch);
-  auto sandbox = std::make_unique<NamespaceSandbox>(std::move(info), std::move(pair.a), std::move(errors.read_end));
+  auto sandbox = std::make_unique<NamespaceSandbox>(std::move(info), std::move(pair.a), std::move(errors.read_end),
+                                                    std::move(ids.lock));
   TRY(sandbox->launch(std::move(launch), info_pipe.read_end, deadline));
   return std::unique_ptr<Sandbox>(std::move(sandbox));
 }

@@ -171,6 +171,25 @@ TEST_P(Leftovers, EverySandboxHasAnIdOfItsOwn) {
   EXPECT_NE(one->info().driver, "");
 }
 
+TEST_P(Leftovers, NoTwoSandboxesShareIdsOfTheHost) {
+  if (GetParam().name != "namespace" || geteuid() != 0) GTEST_SKIP() << "its guests have no ids of this host's";
+  std::set<std::string> maps;
+  std::vector<std::unique_ptr<Sandbox>> all;
+  const std::string place = spec_.state_dir;
+  for (int i = 0; i < 6; ++i) {
+    spec_.state_dir = place + std::to_string(i);
+    all.push_back(start());
+    auto session = connect(*all.back());
+    MemoryBlobs blobs;
+    GuestCompile what;
+    what.argv = {"cat", "/proc/self/uid_map"};
+    Result<GuestResult> result = session->compile(what, blobs, Cancel{}, soon());
+    ASSERT_TRUE(result.ok()) << result.error().to_string();
+    EXPECT_NE(result->stdout_bytes, "");
+    EXPECT_TRUE(maps.insert(result->stdout_bytes).second) << result->stdout_bytes;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Drivers, Leftovers, testing::ValuesIn(drivers()),
                          [](const testing::TestParamInfo<Driver>& info) { return info.param.name; });
 
