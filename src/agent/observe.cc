@@ -27,6 +27,9 @@ bool ProbeCollector::add(std::string_view chunk) {
       case frame::Op::kReadlink:
       case frame::Op::kExec:
       case frame::Op::kList:
+        if (event.op == frame::Op::kList && event.state != frame::State::kAbsent) {
+          listed_ |= is_under(lexically_normal(path), kLogicalRoot);
+        }
         if (event.state == frame::State::kAbsent) add_failed(path);
         break;
     }

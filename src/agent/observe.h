@@ -22,6 +22,9 @@ class ProbeCollector {
   bool add(std::string_view chunk);
   // What the compile wrote itself, and what it was to write, is no probe: a client's old object file is no input.
   Probes finish(const v1::Compile& compile) const;
+  // A directory of the project was listed. There only inputs are, so what the compile made of the names that it did not
+  // find is not what it would have made of the project's own directory; and they are no probes.
+  bool listed() const { return listed_; }
 
  private:
   void add_failed(const std::string& path);
@@ -29,6 +32,7 @@ class ProbeCollector {
 
   std::string cwd_;
   std::set<std::string> failed_, written_, read_;
+  bool listed_ = false;
 };
 
 }  // namespace hpcc

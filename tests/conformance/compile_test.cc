@@ -50,6 +50,21 @@ TEST_P(Conformance, ACObjectIsTheOneOfTheSameCommandWithoutHpcc) {
   EXPECT_GT(result->peak_rss_kib, 0u);
 }
 
+// Of the project's directories only the inputs are there: what was made of a listing may be wrong for the project.
+TEST_P(Conformance, ACompileThatListsTheProjectsDirectoriesIsNotObserved) {
+  for (const char* script : {"ls", "ls tc", "ls /hpcc/w/tc/../tc", "cd tc && ls ."}) {
+    GuestCompile what = shell(script, {});
+    what.inputs = {blobs_.add("tc/lib/x", "")};
+    Result<GuestResult> result = run(what);
+    ASSERT_TRUE(result.ok()) << result.error().to_string();
+    EXPECT_EQ(result->exit_code, 0) << script << result->stderr_bytes;
+    EXPECT_FALSE(result->observed) << script;
+  }
+  Result<GuestResult> result = run(shell("ls /usr/lib /tmp; ls nowhere; cat tc/lib/x", {}));
+  ASSERT_TRUE(result.ok()) << result.error().to_string();
+  EXPECT_TRUE(result->observed) << "the image's are its own, and an absent one is a probe";
+}
+
 TEST_P(Conformance, ACxxObjectIsTheOneOfTheSameCommandWithoutHpcc) {
   GuestCompile what =
       command({"g++", "-std=c++17", "-O1", "-c", "a.cc", "-o", "a.o", "-MD", "-MF", "a.d"}, {"a.o", "a.d"});
