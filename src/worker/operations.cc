@@ -105,9 +105,16 @@ Result<Operations::Watch> Operations::start(const std::string& tenant, const Siz
   operation->state.name = "operations/" + make_uuid_v7();
   operation->state.version = 1;
   std::lock_guard lock(mutex_);
-  if (waiting_.size() >= options_.max_waiting || ending_) return Error{Code::kLimit, "too many compiles wait here"};
+  // A tenant may take as much of the queue as it leaves free, so that there is room for another whatever one does.
+  const auto own = waiting_.find(tenant);
+  const size_t own_waiting = own == waiting_.end() ? 0 : own->second.size();
+  if (own_waiting >= options_.max_waiting - all_waiting_ || ending_) {
+    return Error{Code::kLimit, "too many compiles wait here"};
+  }
   all_[operation->state.name] = operation;
-  waiting_.push_back(operation);
+  if (own_waiting == 0) turns_.push_back(tenant);
+  waiting_[tenant].push_back(operation);
+  ++all_waiting_;
   queued_.notify_one();
   return Watch(this, operation);
 }
@@ -121,7 +128,22 @@ Result<Operations::Watch> Operations::find(const std::string& tenant, const std:
 
 size_t Operations::busy() const {
   std::lock_guard lock(mutex_);
-  return busy_ + waiting_.size();
+  return busy_ + all_waiting_;
+}
+
+std::shared_ptr<Operations::Operation> Operations::take_next() {
+  const std::string tenant = std::move(turns_.front());
+  turns_.pop_front();
+  const auto own = waiting_.find(tenant);
+  std::shared_ptr<Operation> next = std::move(own->second.front());
+  own->second.pop_front();
+  --all_waiting_;
+  if (own->second.empty()) {
+    waiting_.erase(own);
+  } else {
+    turns_.push_back(tenant);
+  }
+  return next;
 }
 
 void Operations::run() {
@@ -129,8 +151,7 @@ void Operations::run() {
   for (;;) {
     queued_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
     if (waiting_.empty()) return;
-    const std::shared_ptr<Operation> operation = std::move(waiting_.front());
-    waiting_.pop_front();
+    const std::shared_ptr<Operation> operation = take_next();
     ++busy_;
     reapi::ExecuteResponse response = cancelled();
     if (!operation->cancelled) {

@@ -1,6 +1,6 @@
 // Operations: the actions being executed, each with a name that WaitExecution can come back to. A fixed number run at
-// once, a bounded number wait. One that nobody watches any more is cancelled, after a moment for a client whose
-// connection broke to come back.
+// once, a bounded number wait; those of each tenant in their order, tenants by turns. One that nobody watches any more
+// is cancelled, after a moment for a client whose connection broke to come back.
 //
 // Thread-safe.
 #pragma once
@@ -82,7 +82,10 @@ class Operations {
   mutable std::mutex mutex_;
   std::condition_variable changed_, queued_, tended_;
   std::map<std::string, std::shared_ptr<Operation>> all_;
-  std::deque<std::shared_ptr<Operation>> waiting_;
+  std::shared_ptr<Operation> take_next();
+  std::map<std::string, std::deque<std::shared_ptr<Operation>>> waiting_;  // by tenant, none empty
+  std::deque<std::string> turns_;                                          // the tenants of waiting_, who is next first
+  size_t all_waiting_ = 0;
   size_t busy_ = 0;
   bool ending_ = false;
   std::vector<std::thread> runners_;

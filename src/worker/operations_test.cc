@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <mutex>
+
 namespace hpcc {
 namespace {
 
@@ -82,6 +84,35 @@ TEST(Operations, OnlySoManyWait) {
   EXPECT_TRUE(watches[0].ok());
   EXPECT_FALSE(watches[9].ok());
   EXPECT_EQ(watches[9].error().code, Code::kLimit);
+}
+
+TEST(Operations, OneTenantsQueueLeavesRoomAndTurnsToAnother) {
+  OperationOptions options = quick();
+  options.max_waiting = 40;
+  options.grace_ms = 60'000;
+  std::mutex mutex;
+  std::string order;
+  Operations operations(options);
+  const auto work = [&](char who) {
+    return [&, who](Cancel, Deadline, const std::function<void()>&) {
+      std::lock_guard lock(mutex);
+      order += who;
+      return reapi::ExecuteResponse();
+    };
+  };
+  const auto first = operations.start("acme", kAction, wait_for_the_end);  // holds the only slot meanwhile
+  first->wait(1, 20'000);
+  std::vector<Result<Operations::Watch>> greedy;
+  for (int i = 0; i < 60; ++i) greedy.push_back(operations.start("acme", kAction, work('a')));
+  EXPECT_FALSE(greedy.back().ok());
+  const auto modest = operations.start("zeta", kAction, work('z'));
+  const auto again = operations.start("zeta", kAction, work('z'));
+  ASSERT_TRUE(modest.ok() && again.ok());
+  first->cancel();
+  wait_done(*modest);
+  wait_done(*again);
+  std::lock_guard lock(mutex);
+  EXPECT_EQ(order.substr(0, 4), "azaz");
 }
 
 }  // namespace
