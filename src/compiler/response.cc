@@ -63,6 +63,10 @@ struct Expansion {
 
 Status Expansion::add(const std::string& arg, size_t depth) {
   if (arg.size() > 1 && arg[0] == '@') {
+    // Another file to each process: "@<(...)" of a shell is a descriptor that only the compiler has.
+    if (arg.starts_with("@/proc/") || (arg.starts_with("@/dev/") && arg != "@/dev/null")) {
+      return Error{Code::kUnsupported, "response file that only the compiler can read: " + arg};
+    }
     Result<std::string> text = read_file(arg.substr(1));
     if (!text.ok() && text.error().code != Code::kNotFound) return text.error();
     if (text.ok()) {

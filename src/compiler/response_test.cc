@@ -70,6 +70,15 @@ TEST(ResponseFiles, WhatGccAndClangSplitDifferentlyIsRefused) {
   EXPECT_FALSE(expand({"gcc", "@x"}, {{"x", std::string("a\0b", 3)}}).ok());
 }
 
+// "@<(...)": the descriptor is the compiler's, and another one's here.
+TEST(ResponseFiles, OneThatIsAnotherFileToEachProcessIsRefused) {
+  for (const std::string name : {"/dev/fd/63", "/dev/stdin", "/proc/self/fd/3"}) {
+    EXPECT_FALSE(expand({"gcc", "@" + name}, {}).ok()) << name;
+    EXPECT_FALSE(expand({"gcc", "@x"}, {{"x", "@" + name}}).ok()) << name;
+  }
+  EXPECT_TRUE(expand({"gcc", "@/dev/null"}, {{"/dev/null", ""}}).ok());
+}
+
 TEST(ResponseFiles, OneThatCannotBeReadIsAnError) {
   auto refuse = [](const std::string& path) -> Result<std::string> { return Error{Code::kPermission, path, 0}; };
   EXPECT_FALSE(expand_response_files({"gcc", "@x"}, refuse).ok());

@@ -418,3 +418,11 @@ def a_configured_limit_is_not_kept_and_a_change_is_noticed(t):
     t.until(lambda: not t.daemons(), "the daemon did not notice its new idle time")
     done = t.hpcc("stats", env={"HPCC_CONFIG": "config.toml"})
     check(b"absolute" in done.stderr, done.stderr)
+
+
+@test
+def a_response_file_that_is_a_descriptor_is_read_by_the_compiler(t):
+    t.write("a.c", "int a = A;\n")
+    # gcc cannot read one itself.
+    t.run(["bash", "-c", f"{t.hpcc_bin} clang -c a.c -o a.o @<(echo -DA=1 -g)"])
+    check(b"debug_info" in t.read("a.o"), "the words of the descriptor are not there")
