@@ -160,6 +160,8 @@ void print_isolation(const std::string& driver, const Status& why_not) {
 // What the worker says it isolates by: "namespace", "qemu-kvm" or "qemu-tcg".
 Result<std::string> start_all(const Up& up, const std::string& driver) {
   for (const char* part : {"", "/run", "/log", "/images"}) TRY(make_directories(up.dir + part, 0700));
+  // One that was there may be open to others.
+  if (chmod(up.dir.c_str(), 0700) != 0) return errno_error("chmod " + up.dir);
   TRY(run_to_end({up.programs + "/hpcc-scheduler", "--init", up.dir}));
   TRY_ASSIGN(std::string scheduler, start_service(up, "scheduler", {up.programs + "/hpcc-scheduler", "--up", up.dir}));
   TRY_ASSIGN(std::string worker, start_service(up, "worker",

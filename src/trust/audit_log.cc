@@ -21,7 +21,7 @@ constexpr int kAppendMs = 60'000;
 // Temporary file, synced, renamed: a reader sees the old checkpoint or the new one.
 Status replace_synced(const std::string& path, std::string_view text) {
   const std::string temporary = path + ".new";
-  Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+  Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return errno_error("create " + temporary);
   TRY(write_fd(fd.get(), text, temporary));
   if (fdatasync(fd.get()) != 0) return errno_error("sync " + temporary);
@@ -85,8 +85,9 @@ AuditLog::AuditLog(std::string path, const std::string& worker, const SigningKey
 Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::string& path, const std::string& worker,
                                                  const SigningKey& key) {
   std::unique_ptr<AuditLog> log(new AuditLog(path, worker, key));
-  log->file_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644));
-  if (!log->file_) return errno_error("open audit log " + path);
+  log->file_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  // Names and habits of its tenants; earlier versions made it for everyone to read.
+  if (!log->file_ || fchmod(log->file_.get(), 0600) != 0) return errno_error("open audit log " + path);
   if (flock(log->file_.get(), LOCK_EX | LOCK_NB) != 0) {
     return Error{Code::kPermission, "audit log " + path + " is in use by another worker"};
   }
@@ -155,7 +156,7 @@ Status AuditLog::load(std::vector<AuditRow>* left) {
 }
 
 Status AuditLog::set_torn_aside(std::string_view torn, uint64_t whole_bytes) {
-  Fd aside(::open((path_ + ".torn").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644));
+  Fd aside(::open((path_ + ".torn").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!aside) return errno_error("create " + path_ + ".torn");
   TRY(write_fd(aside.get(), std::string(torn) + "\n", path_ + ".torn"));
   if (ftruncate(file_.get(), static_cast<off_t>(whole_bytes)) != 0) return errno_error("truncate " + path_);

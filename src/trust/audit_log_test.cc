@@ -56,6 +56,18 @@ struct Log : testing::Test {
   std::string directory, path;
 };
 
+TEST_F(Log, IsForItsOwnerAlone) {
+  append(1);
+  for (const std::string& file : {path, checkpoint_path_of(path)}) {
+    EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600)) << file;
+    std::filesystem::permissions(file, std::filesystem::perms(0644));  // an earlier version's
+  }
+  append(1);
+  for (const std::string& file : {path, checkpoint_path_of(path)}) {
+    EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600)) << file;
+  }
+}
+
 TEST_F(Log, HoldsWhatWasAppended) {
   append(5);
   append(3);

@@ -57,6 +57,16 @@ def compiled(t, argv, **more):
 
 
 @test
+def what_up_keeps_is_the_users_alone(t):
+    os.makedirs(os.path.join(t.hpcc_dir, "up"))
+    os.chmod(os.path.join(t.hpcc_dir, "up"), 0o755)
+    up(t)
+    for name in ["", "run", "log", "audit.tsv", "audit.checkpoint"]:
+        mode = os.stat(os.path.join(t.hpcc_dir_up, name)).st_mode & 0o777
+        check(mode & 0o077 == 0, name, oct(mode))
+
+
+@test
 def a_worker_compiles_what_a_chroot_of_the_image_would(t):
     up(t)
     project(t)
