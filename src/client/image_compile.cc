@@ -471,6 +471,7 @@ Answer ImageCompile::locally(const BypassReason& reason) {
     if (words.ok()) {
       if (!is_query(reason.reason)) store.count(Counter::kFallbackImage);
       uint32_t flags = frame::kCommand | frame::kReport;
+      if (!reads_stdin(argv_)) flags |= frame::kNoStdin;
       if (invocation_) flags |= frame::kCapture | frame::kHold;
       return {frame::Type::kRun, encode_run(flags, *words, {})};
     }
@@ -509,7 +510,7 @@ bool ImageCompile::is_reachable() const {
          std::all_of(outputs.begin(), outputs.end(), [&](const OutputFile& output) { return seen(output.path); });
 }
 
-Result<std::vector<std::string>> ImageCompile::image_words(const std::string& tree) const {
+Result<std::vector<std::string>> ImageCompile::image_words(const std::string& tree) {
   ImageRun run;
   run.tree = tree;
   run.root = place_.root;
@@ -520,6 +521,15 @@ Result<std::vector<std::string>> ImageCompile::image_words(const std::string& tr
   } else {
     run.argv = logical_arguments(family_, argv_, scan_place_);
   }
+  auto add_output = [&](const std::string& path) {
+    if (!path.empty()) run.outputs.push_back(lexically_normal(join_path(request_.cwd, path)));
+  };
+  add_output(local_reason_.link_output);
+  if (invocation_) {
+    for (const OutputFile& output : invocation_->outputs) add_output(output.path);
+  }
+  run.umask = request_.umask;
+  lone_outputs_ = make_lone_outputs(run);
   return image_command(run);
 }
 
@@ -534,6 +544,9 @@ std::string ImageCompile::record_name() const {
 Answer ImageCompile::finish(const Finish& finish) {
   const Disposition disposition = is_query(local_reason_.reason) ? Disposition::kBypass : Disposition::kFallback;
   mode_.record_local({project_.image, record_name(), disposition, "namespace", finish.exit_code});
+  for (const std::string& path : lone_outputs_) {
+    if (finish.exit_code != 0) unlink(path.c_str());
+  }
   if (!invocation_) return {frame::Type::kStored, encode_string("recorded")};
   Store& store = engine_.store();
   store.count(Counter::kLocalCompiled);

@@ -70,7 +70,7 @@ class ImageCompile {
   Answer done(const CompileResult& result, int exit_code);
   Answer refused(const std::string& why);
   Answer locally(const BypassReason& reason);
-  Result<std::vector<std::string>> image_words(const std::string& tree) const;
+  Result<std::vector<std::string>> image_words(const std::string& tree);
   bool is_reachable() const;
   std::string record_name() const;
   void render_dep_file();
@@ -112,6 +112,7 @@ class ImageCompile {
   uint64_t asked_ = 0;    // id of what the link was asked, 0: nothing
   uint64_t asked_s_ = 0;  // when, in Unix time
   BypassReason local_reason_;
+  std::vector<std::string> lone_outputs_;  // made for a local run
 };
 
 }  // namespace hpcc

@@ -41,6 +41,8 @@ inline constexpr uint32_t kTrace = 1, kCapture = 2, kReport = 4;
 // kHold: what is captured is not passed on; the answer to kFinish is kDone with the text to print. kCommand: the first
 // list is the whole command, its first word the program's absolute path.
 inline constexpr uint32_t kHold = 8, kCommand = 16;
+// kNoStdin: the program's standard input is empty.
+inline constexpr uint32_t kNoStdin = 32;
 // finish flags
 inline constexpr uint32_t kUntraced = 1, kTruncated = 2, kForeign = 4, kNetwork = 8;
 

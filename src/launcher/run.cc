@@ -112,6 +112,11 @@ struct Child {
     dup2(child.out.write_end, 1);
     dup2(child.err.write_end, 2);
   }
+  if (plan.flags & frame::kNoStdin) {
+    const int empty = open("/dev/null", O_RDONLY);
+    if (empty < 0 || dup2(empty, 0) != 0) _exit(125);
+    if (empty > 0) close(empty);
+  }
   if (plan.flags & frame::kTrace) {
     const char* wanted = env("HPCC_TRACER");
     int listener = wanted && strcmp(wanted, "ptrace") == 0 ? -1 : install_listener();

@@ -3,6 +3,7 @@ import glob
 import json
 import os
 import subprocess
+import tempfile
 
 from harness import Skip, check, test
 
@@ -118,3 +119,89 @@ def links_and_queries_run_in_the_image_too(t):
     check(b"gcc" in t.hpcc("gcc --version", env={"PATH": "/nowhere"}).stdout)
     reasons = t.stats()["all_time"]["reasons"] if "all_time" in t.stats() else json.dumps(t.stats())
     check("link" in reasons, reasons)
+
+
+# A compiler's driver that looks around first, then compiles.
+NOSY = """#!/bin/sh
+read -r stat < /proc/self/stat
+set_words() { session=$6; }
+set_words $stat
+echo "session $session" >&2
+while read -r name value; do
+  [ "$name" = CapEff: ] && echo "rights $value" >&2
+done < /proc/self/status
+for f in /tmp/*; do echo "sees $f" >&2; done
+while read -r line; do echo "reads $line" >&2; done
+for f in .git/hooks/post-commit .git/config sub/.git .hpcc sub/plain; do
+  (echo x >> "/hpcc/w/$f") 2> /dev/null && echo "writes $f" >&2
+done
+exec /usr/bin/gcc "$@"
+"""
+
+
+def nosy(t):
+    tree = project(t)
+    link_tree("/usr/bin/dash", f"{tree}/usr/bin/sh")
+    path = f"{tree}/usr/bin/nosy-gcc"
+    with open(path, "w") as f:
+        f.write(NOSY)
+    os.chmod(path, 0o755)
+    t.write("m.c", "int main(void) { return 0; }\n")
+    t.write(".git/hooks/pre-commit", "")
+    t.write(".git/config", "")
+    t.write("sub/.git", "gitdir: ../.git/modules/sub\n")
+    with open(t.path("typed"), "w") as f:
+        f.write("typed by the user\n")
+
+
+def words_of(done):
+    return done.stderr.decode().splitlines()
+
+
+@test
+def the_images_programs_see_no_terminal_nor_tmp_and_cannot_plant_hooks(t):
+    nosy(t)
+    with open(t.path("typed")) as typed:
+        said = words_of(t.hpcc(["nosy-gcc", "../m.c", "-o", "m"], cwd=t.path("src/sub"), stdin=typed))
+    check("session 1" in said, "in the terminal's session", said)
+    check("rights 0000000000000000" in said, said)
+    check("sees /tmp/*" in said, "files of /tmp", said)
+    check(not [w for w in said if w.startswith("reads")], said)
+    check([w for w in said if w.startswith("writes")] == ["writes sub/plain"], said)
+    with open(t.path("typed")) as typed:
+        said = words_of(t.hpcc(["nosy-gcc", "-x", "c", "-", "-o", "m"], stdin=typed, ok=False))
+    check("reads typed by the user" in said, "a source of - has its input", said)
+    check([w for w in said if w.startswith("writes")] == ["writes sub/.git", "writes sub/plain"], said)
+
+
+@test
+def outputs_and_sources_in_tmp_work_in_the_image(t):
+    project(t)
+    t.write("m.c", "int main(void) { return 0; }\n")
+    with tempfile.TemporaryDirectory(dir="/tmp") as probe, tempfile.NamedTemporaryFile(dir="/tmp", suffix=".c") as lone:
+        os.makedirs(f"{probe}/inc/deep")
+        os.makedirs(f"{probe}/out")
+        with open(f"{probe}/conftest.c", "w") as f:
+            f.write('#include "v.h"\nint main(void) { return V; }\n')
+        with open(f"{probe}/inc/deep/v.h", "w") as f:
+            f.write("#define V 0\n")
+        t.hpcc(["gcc", f"-I{probe}/inc/deep", f"{probe}/conftest.c", "-o", f"{probe}/out/conftest"])
+        t.run([f"{probe}/out/conftest"])
+        t.hpcc(["gcc", f"-I{probe}/inc/deep", "-c", f"{probe}/conftest.c", "-o", f"{probe}/out/conftest.o"])
+        check(os.path.getsize(f"{probe}/out/conftest.o") > 0)
+        # Directly in /tmp: a source, and outputs that are not there yet.
+        lone.write(b"int main(void) { return 0; }\n")
+        lone.flush()
+        program = f"{probe}-program"
+        try:
+            t.hpcc(["gcc", lone.name, "-o", program])
+            t.run([program])
+            t.hpcc(["gcc", "m.c", "-o", program])
+            t.run([program])
+            t.hpcc(["gcc", "-c", "m.c", "-o", program])
+            check(t.hpcc(["gcc", lone.name, "-lnowhere", "-o", program + "2"], ok=False).returncode == 1)
+            check(not os.path.exists(program + "2"), "an output of a failed link is left")
+        finally:
+            for path in (program, program + "2"):
+                if os.path.exists(path):
+                    os.unlink(path)
