@@ -134,7 +134,8 @@ def main(log, key_hex, *checkpoints):
 
 if __name__ == "__main__":
     if len(sys.argv) < 3:
-        sys.exit(__doc__)
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     try:
         sys.exit(main(*sys.argv[1:]))
     except (OSError, ValueError) as e:

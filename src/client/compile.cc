@@ -316,7 +316,7 @@ Answer Compile::finish(const Finish& finish) {
   if (image_) return image_->finish(finish);
   std::string note = "nothing to do";
   if (!link_.link_output.empty()) {
-    note = record_link(finish);
+    note = record_link(engine_, request_, link_, finish);
   } else if (invocation_) {
     std::optional<Answer> verified = verified_ ? finish_verification(finish) : std::nullopt;
     if (verified) return std::move(*verified);
@@ -425,19 +425,19 @@ std::string Compile::not_stored(Bypass reason, const std::string& detail) {
   return outcome;
 }
 
-// A link is not cached; what went in and came out is recorded, so that a released binary can be tied to its compiles.
-std::string Compile::record_link(const Finish& finish) {
+std::string record_link(Engine& engine, const Request& request, const BypassReason& link, const Finish& finish) {
   if (finish.exit_code != 0) return "failed";
-  std::string text = "link " + join_path(request_.cwd, link_.link_output) + "\n";
+  const std::string path = lexically_normal(join_path(request.cwd, link.link_output));
+  std::string text = "link " + join_path(request.cwd, link.link_output) + "\n";
   auto add = [&](const char* what, const std::string& name) {
-    const std::string path = join_path(request_.cwd, name);
-    Result<FileFact> fact = engine_.files().fact(path);
-    if (fact.ok()) text += std::string(what) + " " + fact->digest.hex() + " " + path + "\n";
+    const std::string file = join_path(request.cwd, name);
+    Result<FileFact> fact = engine.files().fact(file);
+    if (fact.ok()) text += std::string(what) + " " + fact->digest.hex() + " " + file + "\n";
   };
-  for (const std::string& input : link_.link_inputs) add("input", input);
-  add("output", link_.link_output);
-  (void)engine_.store().put_history("link:" + lexically_normal(join_path(request_.cwd, link_.link_output)), text).ok();
-  engine_.store().count(Counter::kLinksRecorded);
+  for (const std::string& input : link.link_inputs) add("input", input);
+  add("output", link.link_output);
+  (void)engine.store().put_history("link:" + path, text).ok();
+  engine.store().count(Counter::kLinksRecorded);
   return "recorded";
 }
 

@@ -135,7 +135,6 @@ class Compile {
   Bypass time_problem(const Observed& observed) const;
   bool bound_by_path(const Observed& observed) const;
   std::string not_stored(Bypass reason, const std::string& detail);
-  std::string record_link(const Finish& finish);
   void write_history(const std::string& outcome, const std::string& why);
   void log(const std::string& text);
   std::string colour() const;
@@ -149,9 +148,9 @@ class Compile {
   ParseResult parsed_;
   Invocation* invocation_ = nullptr;
   BypassReason link_;
-  bool blob_lost_ = false;  // an entry matched, but could not be served
+  bool blob_lost_ = false;                    // an entry matched, but could not be served
   std::shared_ptr<Engine::Loaded> verified_;  // the entry that would have been served, compiled again to be compared
-  std::string project_root_;  // see find_project_root
+  std::string project_root_;                  // see find_project_root
   Place place_;
   EnvKey env_;
   std::string key_text_, why_, history_name_;
@@ -159,5 +158,9 @@ class Compile {
   uint32_t source_facts_ = 0;
   std::vector<Event> events_;
 };
+
+// A link is not cached; what went in and came out is recorded, so that a released binary can be tied to its compiles.
+// Returns what became of it.
+std::string record_link(Engine& engine, const Request& request, const BypassReason& link, const Finish& finish);
 
 }  // namespace hpcc

@@ -44,8 +44,9 @@ bool is_same_directory(const std::string& a, const std::string& b) {
 }
 
 // What no worker is meant to do.
-bool is_query(Bypass reason) {
-  return reason == Bypass::kNoSource || reason == Bypass::kLink || reason == Bypass::kPreprocess;
+bool is_query(const BypassReason& reason) {
+  const bool links = reason.reason == Bypass::kLink && reason.detail.empty();  // and does not compile
+  return reason.reason == Bypass::kNoSource || links || reason.reason == Bypass::kPreprocess;
 }
 
 }  // namespace
@@ -65,6 +66,7 @@ ImageCompile::ImageCompile(Engine& engine, const Request& request, const std::st
 }
 
 ImageCompile::~ImageCompile() {
+  if (awaits_record_) record(nullptr);
   if (!inbox_) return;
   {
     std::lock_guard lock(inbox_->mutex);
@@ -439,7 +441,7 @@ std::map<std::string, std::set<std::string>> ImageCompile::absent_names(const Pr
 }
 
 Answer ImageCompile::done(const CompileResult& result, int exit_code) {
-  std::string err = from_logical(result.stderr_text, place_.root);
+  std::string err = name_missing_compiler(from_logical(result.stderr_text, place_.root));
   if (exit_code != 0 && err.find("-Werror=date-time") != std::string::npos) {
     err +=
         "hpcc: an object that holds the time cannot be reproduced: set SOURCE_DATE_EPOCH, or date_time = \"allow\" "
@@ -452,16 +454,17 @@ Answer ImageCompile::done(const CompileResult& result, int exit_code) {
 // No worker: the image's compiler here, or what .hpcc allows in its place.
 Answer ImageCompile::locally(const BypassReason& reason) {
   local_reason_ = reason;
+  is_query_ = is_query(reason);
   Store& store = engine_.store();
   const std::string detail = std::string(bypass_name(reason.reason)) + " " + reason.detail;
-  if (is_query(reason.reason)) {
+  if (is_query_) {
     store.count_bypass(reason.reason);
-    note_bypass(store, request_, detail);
+    if (reason.link_output.empty()) note_bypass(store, request_, detail);  // else what it links is recorded at the end
   } else {
     store.count_reason(reason.reason);
   }
-  if (project_.fallback == ProjectFile::Fallback::kNone && !is_query(reason.reason)) {
-    return refused("not compiled by a worker (" + detail + "), and fallback is \"none\" in " +
+  if (project_.fallback == ProjectFile::Fallback::kNone && !is_query_) {
+    return refused("not compiled by a worker (" + why_local() + "), and fallback is \"none\" in " +
                    join_path(place_.root, kProjectFile));
   }
   Result<std::string> tree = mode_.tree(project_.image);
@@ -469,7 +472,8 @@ Answer ImageCompile::locally(const BypassReason& reason) {
   if (tree.ok() && is_reachable()) {
     Result<std::vector<std::string>> words = image_words(*tree);
     if (words.ok()) {
-      if (!is_query(reason.reason)) store.count(Counter::kFallbackImage);
+      if (!is_query_) store.count(Counter::kFallbackImage);
+      awaits_record_ = true;
       uint32_t flags = frame::kCommand | frame::kReport;
       if (!reads_stdin(argv_)) flags |= frame::kNoStdin;
       if (invocation_) flags |= frame::kCapture | frame::kHold;
@@ -482,18 +486,18 @@ Answer ImageCompile::locally(const BypassReason& reason) {
   if (project_.fallback == ProjectFile::Fallback::kHost) {
     store.count(Counter::kFallbackHost);
     if (invocation_) write_history("compiled by the host's compiler: " + detail);
-    mode_.record_local({project_.image, record_name(), Disposition::kFallback, "host", 0});
-    return {frame::Type::kExec, encode_string(detail)};
+    on_host_ = awaits_record_ = true;
+    return {frame::Type::kRun, encode_run(frame::kReport, {}, {})};
   }
   store.count_reason(Bypass::kNoImage);
-  return refused("not compiled by a worker (" + detail + ") nor by the image here (" + problem +
-                 ").\nhpcc: run `hpcc up`, add the image with `hpcc image add`, or set fallback = \"host\" in " +
-                 join_path(place_.root, kProjectFile));
+  return refused("not compiled by a worker (" + why_local() + ") nor by the image here (" + problem + ")" +
+                 remedies(tree.ok()));
 }
 
 // Nobody may compile it.
 Answer ImageCompile::refused(const std::string& why) {
   if (invocation_) write_history("failed, " + why);
+  engine_.store().count(Counter::kError);
   return {frame::Type::kDone, encode_done(1, "", "hpcc: " + why + "\n")};
 }
 
@@ -517,7 +521,7 @@ Result<std::vector<std::string>> ImageCompile::image_words(const std::string& tr
   run.cwd = scan_place_.cwd;
   run.environment = guest_environment(request_.env, scan_place_);
   if (invocation_) {
-    run.argv = guest_arguments({*invocation_, argv_, request_.env, scan_place_, project_.date_time, wants_colour()});
+    run.argv = local_arguments();
   } else {
     run.argv = logical_arguments(family_, argv_, scan_place_);
   }
@@ -533,21 +537,17 @@ Result<std::vector<std::string>> ImageCompile::image_words(const std::string& tr
   return image_command(run);
 }
 
-std::string ImageCompile::record_name() const {
-  const std::string& name = invocation_ ? invocation_->source : local_reason_.link_output;
-  if (name.empty()) return "";
-  std::optional<std::string> below = project_path(join_path(request_.cwd, name), scan_place_);
-  return below ? std::string(kLogicalRoot) + "/" + *below : name;
-}
-
-// After a local run by the image's compiler.
+// After a local run, by the image's compiler or the host's.
 Answer ImageCompile::finish(const Finish& finish) {
-  const Disposition disposition = is_query(local_reason_.reason) ? Disposition::kBypass : Disposition::kFallback;
-  mode_.record_local({project_.image, record_name(), disposition, "namespace", finish.exit_code});
+  record(&finish);
   for (const std::string& path : lone_outputs_) {
     if (finish.exit_code != 0) unlink(path.c_str());
   }
-  if (!invocation_) return {frame::Type::kStored, encode_string("recorded")};
+  if (!invocation_ || on_host_) {
+    const bool links = !local_reason_.link_output.empty();
+    const std::string note = links ? record_link(engine_, request_, local_reason_, finish) : "recorded";
+    return {frame::Type::kStored, encode_string(note)};
+  }
   Store& store = engine_.store();
   store.count(Counter::kLocalCompiled);
   store.count(Counter::kCompileTimeMs, finish.wall_ns / 1000000);

@@ -72,7 +72,13 @@ class ImageCompile {
   Answer locally(const BypassReason& reason);
   Result<std::vector<std::string>> image_words(const std::string& tree);
   bool is_reachable() const;
+  std::string why_local() const;
+  std::string remedies(bool image_is_here) const;
+  std::string name_missing_compiler(std::string messages) const;
   std::string record_name() const;
+  void record(const Finish* finish);  // nullptr: how it ended is not known
+  void add_outputs(AuditRow* row);
+  std::vector<std::string> local_arguments() const;
   void render_dep_file();
   bool wants_colour() const;
   void write_history(const std::string& outcome);
@@ -113,6 +119,8 @@ class ImageCompile {
   uint64_t asked_s_ = 0;  // when, in Unix time
   BypassReason local_reason_;
   std::vector<std::string> lone_outputs_;  // made for a local run
+  bool is_query_ = false;                  // what no worker is meant to do
+  bool on_host_ = false, awaits_record_ = false;
 };
 
 }  // namespace hpcc

@@ -24,15 +24,14 @@ Result<std::string> ImageMode::tree(const std::string& image) const {
   return path;
 }
 
-void ImageMode::record_local(const LocalRecord& record) {
-  AuditRow row;
-  row.image_digest = record.image;
+void ImageMode::record_local(AuditRow row, std::vector<std::string> arguments) {
   row.row_id = make_uuid_v7();
-  row.start = rfc3339_us(realtime_ns());
-  row.disposition = record.disposition;
-  row.driver = record.driver;
-  row.exit = record.exit_code;
-  row.name = record.name;
+  row.start = rfc3339_us(realtime_ns() - static_cast<int64_t>(row.duration_ms) * 1'000'000);
+  row.replayable = Replayable::kLocal;
+  if (redaction_key_.ok()) {
+    redact_flags(arguments, *redaction_key_);
+    row.flags = join_flags(arguments);
+  }
   Result<std::string> line = assert_row(row);
   if (!line.ok()) return;
   std::lock_guard lock(record_mutex_);

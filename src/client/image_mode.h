@@ -25,14 +25,9 @@ class ImageMode {
   ReceiptCheck& receipts() { return receipts_; }
   // The image's tree on this machine: root of the local compile. kNotFound when it is not here.
   Result<std::string> tree(const std::string& image) const;
-  // A client-asserted record: a row without signature in $HPCC_DIR/up/local.tsv, for what no worker vouches for.
-  struct LocalRecord {
-    std::string image, name;  // name: the source's or output's logical path
-    Disposition disposition = Disposition::kFallback;
-    std::string driver;  // "namespace" or "host"
-    int exit_code = 0;
-  };
-  void record_local(const LocalRecord& record);
+  // A client-asserted record: a row without signature in $HPCC_DIR/up/local.tsv, for what no worker vouches for. Its
+  // time, id and flags are filled in here; what looks like a secret in the arguments is replaced.
+  void record_local(AuditRow row, std::vector<std::string> arguments);
   void stop();
 
  private:
@@ -41,6 +36,7 @@ class ImageMode {
   ReceiptCheck receipts_;
   std::unique_ptr<RemoteLink> link_;
   std::mutex record_mutex_;
+  const Result<SigningKey> redaction_key_ = SigningKey::create();  // names a secret alike while this process lives
 };
 
 }  // namespace hpcc

@@ -8,11 +8,6 @@ namespace {
 
 Error refuse(const std::string& what) { return Error{Code::kPermission, what, 0}; }
 
-std::string stdio_digest(const std::string& out, const std::string& err) {
-  const BlobDigest of_out = BlobDigest::of(out), of_err = BlobDigest::of(err);
-  return BlobDigest::of(std::string(of_out.view()) + std::string(of_err.view())).hex();
-}
-
 }  // namespace
 
 Result<ClientConfig> ReceiptCheck::config() {
@@ -55,7 +50,7 @@ Result<AuditRow> ReceiptCheck::check(const remote::RemoteResult& result, const A
     outputs.push_back({path, output.content.digest.hex(), output.executable});
   }
   expected.output_digest = outputs_digest(std::move(outputs));
-  expected.stdio_digest = stdio_digest(result.stdout_text, result.stderr_text);
+  expected.stdio_digest = stdio_digest_of(BlobDigest::of(result.stdout_text), BlobDigest::of(result.stderr_text));
   expected.exit = result.exit_code;
   Receipt receipt{result.row,    result.leaf_index,      result.checkpoint, result.inclusion,
                   result.probes, result.consistent_from, result.consistency};

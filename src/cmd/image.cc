@@ -78,25 +78,27 @@ int remove(ImageStore& store, const std::string& name) {
   return 0;
 }
 
-int usage() {
-  fprintf(stderr,
+int usage(const Words& words) {
+  const bool asked = words.size() == 1 && words[0] == "--help";
+  fprintf(asked ? stdout : stderr,
           "usage: hpcc image build debian-gcc         Debian 12 with gcc, g++ and clang\n"
           "       hpcc image add DIR [sha256:...]     an OCI image layout\n"
           "       hpcc image list\n"
           "       hpcc image rm sha256:...\n");
-  return 2;
+  return asked ? 0 : 2;
 }
 
 int run(const std::string& dir, const Words& words) {
+  if (words.empty() || words[0] == "--help") return usage(words);
   Result<ImageStore> store = ImageStore::open(dir);
   if (!store.ok()) return failed(store.error());
-  const std::string verb = words.empty() ? "" : words[0];
+  const std::string& verb = words[0];
   const size_t count = words.size();
   if (verb == "add" && (count == 2 || count == 3)) return add(*store, words[1], count == 3 ? words[2] : "");
   if (verb == "build" && count == 2 && words[1] == kDebianGcc) return build(*store, dir);
   if (verb == "list" && count == 1) return list(*store);
   if (verb == "rm" && count == 2) return remove(*store, words[1]);
-  return usage();
+  return usage(words);
 }
 
 }  // namespace
@@ -105,6 +107,6 @@ int run(const std::string& dir, const Words& words) {
 int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   if (argc == 2 && std::string_view(argv[1]) == "--role=flatten") return hpcc::run_flattener();
-  if (argc < 2 || argv[1][0] == '-') return hpcc::usage();
+  if (argc < 2 || argv[1][0] == '-') return hpcc::usage({});
   return hpcc::run(argv[1], {argv + 2, argv + argc});
 }

@@ -39,7 +39,7 @@ int print_status(const std::string& client_dir, std::string_view how) {
   if (!status.ok()) return fail(status.error());
   const std::string text = how == "--status-json" ? status_json(*status) : status_text(*status);
   fputs(text.c_str(), stdout);
-  return 0;
+  return status->workers_size() > 0 ? 0 : 1;
 }
 
 int replay(const std::string& client_dir, const std::string& row) {
@@ -67,10 +67,10 @@ int main_of_remote(int argc, char** argv) {
   const std::string client_dir = argv[2];
   if (argc == 3) return serve(client_dir);
   const std::string_view what = argv[3];
-  if ((argc == 5) != (what == "--replay")) return 2;
-  if (argc == 5) return replay(client_dir, argv[4]);
-  if (what != "--wait-worker") return print_status(client_dir, what);
-  Status there = wait_for_worker(client_dir, Deadline::after_ms(kWorkerMs));
+  if ((argc == 5) != (what == "--replay" || what == "--wait-worker")) return 2;
+  if (argc == 4) return print_status(client_dir, what);
+  if (what == "--replay") return replay(client_dir, argv[4]);
+  Status there = wait_for_worker(client_dir, argv[4], Deadline::after_ms(kWorkerMs));
   return there.ok() ? 0 : fail(there.error());
 }
 

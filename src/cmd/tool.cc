@@ -17,8 +17,10 @@ constexpr Verb kTable[] = {
     {"stats", "stats [--json]", "hits, misses by cause, bypasses by reason, time saved, size", 1, tool_stats},
     {"-s", nullptr, nullptr, 1, tool_stats},
     {"explain", "explain FILE", "why a source or output was compiled and not a hit", 1, tool_explain},
-    {"inspect", "inspect HASH", "a key, manifest, result, blob or audit row by its digest", 1, tool_inspect},
-    {"audit", "audit verify [FILE]", "check an audit log: every signature, the tree, its checkpoint", 4, tool_audit},
+    {"inspect", "inspect FILE|HASH", "where an object comes from; a key, result, blob or row by its digest", 1,
+     tool_inspect},
+    {"audit", "audit verify [FILE] [--key HEX]", "check an audit log: every signature, the tree, its checkpoint", 4,
+     tool_audit},
     {"replay", "replay ROW", "run an audit row's compile again in a new sandbox; compare", 1, tool_replay},
     {"doctor", "doctor", "check this machine's setup; debugger settings of this project", 0, tool_doctor},
     {"daemon", "daemon start|stop|status", "the background process", 1, tool_daemon},
@@ -51,12 +53,19 @@ int help(FILE* out) {
 int run(const Verb& verb, const Words& arguments) {
   const bool wants_help = std::find(arguments.begin(), arguments.end(), "--help") != arguments.end();
   if (!wants_help && arguments.size() <= verb.max_arguments) return verb.run(arguments);
+  if (wants_help && verb.usage && verb.max_arguments > 0) return verb.run({"--help"});
   FILE* out = wants_help ? stdout : stderr;
   fprintf(out, "usage: hpcc %s\n\n%s\n", verb.usage ? verb.usage : verb.name, verb.summary ? verb.summary : "");
   return wants_help ? 0 : 2;
 }
 
 }  // namespace
+
+int print_usage(const Words& arguments, const char* text) {
+  const bool asked = arguments.size() == 1 && arguments[0] == "--help";
+  fprintf(asked ? stdout : stderr, "usage: %s\n", text);
+  return asked ? 0 : 2;
+}
 
 int tool_main(int argc, char** argv) {
   if (argc < 2) return help(stdout);

@@ -16,9 +16,12 @@ struct Verb {
   const char* name;
   const char* usage;  // nullptr: an alias or internal, not listed
   const char* summary;
-  size_t max_arguments;  // more are a mistake, told with the usage
-  int (*run)(const Words& arguments);
+  size_t max_arguments;                // more are a mistake, told with the usage
+  int (*run)(const Words& arguments);  // one that takes arguments takes {"--help"}
 };
+
+// A verb's usage: on stdout and 0 when it was asked for by --help, else on stderr and 2.
+int print_usage(const Words& arguments, const char* text);
 
 int tool_stats(const Words& arguments);
 int tool_zero(const Words& arguments);
@@ -39,9 +42,9 @@ int tool_down(const Words& arguments);
 int tool_status(const Words& arguments);
 int tool_compile(const Words& arguments);
 
-// Prints the audit rows whose output, object, action, source or row digest or row id begins with `wanted`, or whose
-// source has that name. Returns how many.
-int print_matching_rows(const std::string& wanted);
+// Prints the audit rows whose output, object, action, source or row digest or row id begins with one of `wanted`, or
+// whose source has that name: the newest in full, a line of each older one. Returns how many.
+int print_matching_rows(const Words& wanted);
 
 // Asks the running daemon; false when none runs or it does not answer.
 bool ask_daemon(std::string_view verb, std::string* answer);

@@ -2,11 +2,14 @@
 // from 1, as in all messages.
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <deque>
+#include <tuple>
 
 #include "base/fs.h"
 #include "cmd/tool.h"
@@ -26,13 +29,10 @@ struct VerifyWords {
   std::optional<PublicKey> key;
 };
 
-int usage() {
-  fprintf(stderr,
-          "usage: hpcc audit verify [FILE] [--key HEX]\n\nChecks every signature of an audit log, its tree against its "
-          "checkpoint, and that against what this client saw.\nFILE is $HPCC_DIR/up/audit.tsv unless given. HEX is the "
-          "worker's public receipt key, needed for a log that is not this machine's.\n");
-  return 2;
-}
+constexpr const char* kAuditUsage =
+    "hpcc audit verify [FILE] [--key HEX]\n\nChecks every signature of an audit log, its tree against its checkpoint, "
+    "and that against what this client saw.\nFILE is $HPCC_DIR/up/audit.tsv unless given. HEX is the worker's public "
+    "receipt key, needed for a log that is not this machine's.";
 
 bool parse_words(const Words& words, VerifyWords* out) {
   if (words.empty() || words[0] != "verify") return false;
@@ -104,8 +104,10 @@ void print_row(const SignedRow& signed_row, const std::string& digest, uint64_t 
   for (const auto& [name, text] : texts) print_column(name, *text);
   print_column("peak_rss_kib", std::to_string(row.peak_rss_kib));
   print_column("cpu_ms", std::to_string(row.cpu_ms));
-  print_column("replayable", row.replayable ? "yes" : "no: a flag was redacted");
-  print_column("signed", signed_row.signature.empty() ? "no: asserted by the client" : "yes");
+  const bool local = signed_row.signature.empty();
+  const char* kWhether[] = {"yes", "no: a flag was redacted", "no: no worker ran it"};
+  print_column("replayable", kWhether[static_cast<size_t>(row.replayable)]);
+  print_column("signed", local ? "no: asserted by the client" : "yes");
 }
 
 bool row_matches(const AuditRow& row, const std::string& digest, std::string_view wanted) {
@@ -123,7 +125,7 @@ bool row_matches(const AuditRow& row, const std::string& digest, std::string_vie
 
 int tool_audit(const Words& arguments) {
   VerifyWords words;
-  if (!parse_words(arguments, &words)) return usage();
+  if (!parse_words(arguments, &words)) return print_usage(arguments, kAuditUsage);
   Result<PublicKey> key = words.key ? Result<PublicKey>(*words.key) : local_worker_key();
   if (!key.ok()) {
     fprintf(stderr, "hpcc: no key to check the log with (give --key HEX): %s\n", key.error().to_string().c_str());
@@ -135,19 +137,27 @@ int tool_audit(const Words& arguments) {
     fprintf(stderr, "hpcc: %s\n", report.error().to_string().c_str());
     return 1;
   }
+  if (report->unsigned_rows > 0 && report->unsigned_rows == report->rows &&
+      report->problems.size() == report->unsigned_rows) {
+    printf("%s: no row is signed: this client asserts them (hpcc inspect shows them), and nothing proves them\n",
+           words.file.c_str());
+    return 1;
+  }
   for (const std::string& problem : report->problems) printf("WRONG  %s\n", problem.c_str());
   for (const std::string& note : report->notes) printf("note   %s\n", note.c_str());
   if (seen.empty()) puts("note   this client keeps no checkpoint of that worker: a rewritten history would not show");
+  const bool proved = report->proved_rows == report->rows;
+  const char* good = proved ? "the tree and all signatures hold" : "all signatures hold; not all of the tree is proved";
   printf("%s: %llu rows, %llu proved by the checkpoint, key %s: %s\n", words.file.c_str(),
          static_cast<unsigned long long>(report->rows), static_cast<unsigned long long>(report->proved_rows),
-         key->hex().c_str(), report->problems.empty() ? "the tree and all signatures hold" : "NOT as it was signed");
+         key->hex().c_str(), report->problems.empty() ? good : "NOT as it was signed");
   return report->problems.empty() ? 0 : 1;
 }
 
 namespace {
 
 constexpr size_t kShortestPrefix = 8;  // of a row's digest or id
-constexpr int kUsage = 2, kNotReplayed = 3;
+constexpr int kNotReplayed = 3;
 
 Result<std::string> find_row(const std::string& wanted) {
   if (wanted.find('\t') != wanted.npos) return wanted.substr(0, wanted.find('\n'));
@@ -182,14 +192,12 @@ Result<std::string> find_row(const std::string& wanted) {
 // Only hpcc-remote can ask a worker; it prints what came of it and its exit code is ours.
 int tool_replay(const Words& arguments) {
   if (arguments.size() != 1 || arguments[0].starts_with("-")) {
-    fprintf(
-        stderr,
-        "usage: hpcc replay ROW\n\nHas the worker run a row's compile again, from the inputs in its store, in a newly "
-        "booted sandbox, and compares.\nROW is a number in $HPCC_DIR/up/audit.tsv (the first row is 1), eight or more "
-        "digits of a row's digest or id, or\nthe row itself. Exit code: 0 equal, 1 something differs, 3 it could not "
-        "be "
-        "replayed.\n");
-    return kUsage;
+    return print_usage(
+        arguments,
+        "hpcc replay ROW\n\nHas the worker run a row's compile again, from the inputs in its store, in a newly booted "
+        "sandbox, and compares.\nROW is a number in $HPCC_DIR/up/audit.tsv (the first row is 1), eight or more digits "
+        "of a row's digest or id, or\nthe row itself. Exit code: 0 equal, 1 something differs, 3 it could not be "
+        "replayed.");
   }
   const auto fail = [](const Error& error) {
     fprintf(stderr, "hpcc: not replayed: %s\n", error.to_string().c_str());
@@ -210,26 +218,58 @@ int tool_replay(const Words& arguments) {
   return fail(errno_error("run " + program));
 }
 
-int print_matching_rows(const std::string& wanted) {
-  constexpr int kMostRows = 100;
-  int found = 0;
-  for (const char* name : {"audit.tsv", "local.tsv"}) {
-    const bool local = name == std::string_view("local.tsv");
-    uint64_t number = 0;
-    Status read = read_log(up_path(name), [&](std::string_view line) {
-      Result<SignedRow> row = decode_row(line);
-      ++number;
-      if (!row.ok()) return true;  // `audit verify` tells of those
-      const std::string digest = BlobDigest::of(line).hex();
-      if (row_matches(row->row, digest, wanted)) print_row(*row, digest, local ? 0 : number), ++found;
-      return found < kMostRows;
-    });
-    if (!read.ok() && read.error().code != Code::kNotFound) {
-      fprintf(stderr, "hpcc: %s\n", read.error().to_string().c_str());
-    }
+namespace {
+
+constexpr size_t kMostRows = 100;
+
+struct FoundRow {
+  SignedRow row;
+  std::string digest;
+  uint64_t number;
+};
+
+// The last rows of a log that match.
+std::deque<FoundRow> last_matching(const char* name, const Words& wanted) {
+  const bool local = name == std::string_view("local.tsv");
+  std::deque<FoundRow> found;
+  uint64_t number = 0;
+  Status read = read_log(up_path(name), [&](std::string_view line) {
+    Result<SignedRow> row = decode_row(line);
+    ++number;
+    if (!row.ok()) return true;  // `audit verify` tells of those
+    const std::string digest = BlobDigest::of(line).hex();
+    const bool any = std::any_of(wanted.begin(), wanted.end(),
+                                 [&](const std::string& one) { return row_matches(row->row, digest, one); });
+    if (any) found.push_back({std::move(*row), digest, local ? 0 : number});
+    if (found.size() > kMostRows) found.pop_front();
+    return true;
+  });
+  if (!read.ok() && read.error().code != Code::kNotFound) {
+    fprintf(stderr, "hpcc: %s\n", read.error().to_string().c_str());
   }
-  if (found >= kMostRows) printf("(the first %d rows; a longer prefix finds fewer)\n", kMostRows);
   return found;
+}
+
+}  // namespace
+
+int print_matching_rows(const Words& wanted) {
+  std::vector<FoundRow> found;
+  for (const char* name : {"audit.tsv", "local.tsv"}) {
+    std::deque<FoundRow> of_log = last_matching(name, wanted);
+    std::move(of_log.begin(), of_log.end(), std::back_inserter(found));
+  }
+  std::stable_sort(found.begin(), found.end(), [](const FoundRow& a, const FoundRow& b) {
+    return std::tie(a.row.row.start, a.number) > std::tie(b.row.row.start, b.number);
+  });
+  if (!found.empty()) print_row(found[0].row, found[0].digest, found[0].number);
+  if (found.size() > 1) puts("older rows");
+  for (size_t i = 1; i < std::min(found.size(), kMostRows); ++i) {
+    const AuditRow& row = found[i].row.row;
+    printf("  %.12s  %.19s  %-8s  exit %-3d %s\n", found[i].digest.c_str(), row.start.c_str(),
+           std::string(disposition_name(row.disposition)).c_str(), row.exit, row.name.c_str());
+  }
+  if (found.size() > kMostRows) printf("(the last %zu rows; a longer prefix finds fewer)\n", kMostRows);
+  return static_cast<int>(found.size());
 }
 
 }  // namespace hpcc

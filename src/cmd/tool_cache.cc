@@ -1,7 +1,11 @@
-// `hpcc -C`, `-c`, `-M SIZE`, `-p`, `hpcc inspect HASH`: the store itself.
+// `hpcc -C`, `-c`, `-M SIZE`, `-p`, `hpcc inspect FILE|HASH`: the store itself.
+#include <sys/stat.h>
+
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/fs.h"
+#include "base/limits.h"
 #include "client/config.h"
 #include "client/history.h"
 #include "client/quarantine.h"
@@ -19,6 +23,14 @@ int report(const Status& status, const char* done) {
   }
   puts(done);
   return 0;
+}
+
+// Of a regular file's content, in hex; "" when there is none.
+std::string file_digest(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return "";
+  const Result<std::string> bytes = read_file(path, limits::kOutputBytes);
+  return bytes.ok() ? BlobDigest::of(*bytes).hex() : "";
 }
 
 int print_quarantined(const std::string& prefix) {
@@ -52,10 +64,9 @@ int tool_cleanup(const Words&) {
 int tool_max_size(const Words& arguments) {
   const std::optional<uint64_t> bytes = arguments.size() == 1 ? parse_size(arguments[0]) : std::nullopt;
   if (!bytes) {
-    fprintf(stderr,
-            "usage: hpcc -M SIZE\n\nSets the size limit of the cache: 5G (or 5), 500M, 1.5GiB, 0 for none. The default "
-            "is 10 GiB.\n");
-    return 2;
+    return print_usage(arguments,
+                       "hpcc -M SIZE\n\nSets the size limit of the cache: 5G (or 5), 500M, 1.5GiB, 0 for none. The "
+                       "default is 10 GiB.");
   }
   std::unique_ptr<Store> store = open_store();
   if (!store) return 1;
@@ -88,27 +99,35 @@ int tool_config(const Words&) {
 
 int tool_inspect(const Words& arguments) {
   if (arguments.size() != 1 || arguments[0] == "--help") {
-    puts(
-        "usage: hpcc inspect HASH\n\nHASH is the digest of a key (also one in quarantine), manifest, result or blob, "
-        "or of an audit row's\noutput, object, action, source or the row itself, or a prefix of one; or a source's "
-        "name.");
-    return arguments.size() == 1 ? 0 : 2;
+    return print_usage(
+        arguments,
+        "hpcc inspect FILE | HASH\n\nFILE is an object, or anything else that a compile made: looked up by its "
+        "content; or a source, by its name.\nHASH is the digest of a key (also one in quarantine), manifest, result or "
+        "blob, or of an audit row's output, object,\naction, inputs or the row itself, a row's id, or the first digits "
+        "of one. Of several rows the newest is shown in full.");
   }
+  const std::string content = file_digest(arguments[0]);
+  const std::string hash = content.empty() ? arguments[0] : content;
   std::string ignored;
   ask_daemon("flush", &ignored);
   std::unique_ptr<Store> store = open_store();
   if (!store) return 1;
   int found = 0;
-  Status done = store->inspect(arguments[0], [&](std::string_view kind, std::string_view hash, std::string_view text) {
-    printf("%.*s %.*s\n%.*s\n", static_cast<int>(kind.size()), kind.data(), static_cast<int>(hash.size()), hash.data(),
+  Status done = store->inspect(hash, [&](std::string_view kind, std::string_view name, std::string_view text) {
+    printf("%.*s %.*s\n%.*s\n", static_cast<int>(kind.size()), kind.data(), static_cast<int>(name.size()), name.data(),
            static_cast<int>(text.size()), text.data());
     ++found;
   });
-  found += print_matching_rows(arguments[0]);
-  found += print_quarantined(arguments[0]);
-  if (!done.ok() && found == 0) return report(done, "");
-  if (found == 0) fprintf(stderr, "hpcc: nothing stored begins with %s\n", arguments[0].c_str());
-  return found == 0 ? 1 : 0;
+  found += print_matching_rows(content.empty() ? Words{hash} : Words{hash, std::string(basename_of(arguments[0]))});
+  found += print_quarantined(hash);
+  if (found != 0) return 0;
+  if (!content.empty()) {
+    fprintf(stderr, "hpcc: %s (%s): no stored result and no audit row has it\n", arguments[0].c_str(), content.c_str());
+    return 1;
+  }
+  if (!done.ok()) return report(done, "");
+  fprintf(stderr, "hpcc: nothing stored begins with %s, and there is no such file\n", arguments[0].c_str());
+  return 1;
 }
 
 }  // namespace hpcc

@@ -55,10 +55,9 @@ int tool_daemon(const Words& arguments) {
   const std::string verb = arguments.size() == 1 ? arguments[0] : "--help";
   launcher::Places places;
   if (verb != "start" && verb != "stop" && verb != "status") {
-    puts(
-        "usage: hpcc daemon start|stop|status\n\n"
-        "The daemon starts by itself with the first compile and ends after 10 idle minutes (HPCC_IDLE_EXIT_S).");
-    return verb == "--help" ? 0 : 2;
+    return print_usage(arguments.empty() ? Words{"--help"} : arguments,
+                       "hpcc daemon start|stop|status\n\nThe daemon starts by itself with the first compile and ends "
+                       "after 10 idle minutes (HPCC_IDLE_EXIT_S).");
   }
   if (!launcher::find_places(&places)) {
     fprintf(stderr, "hpcc: no directory for the daemon: set HPCC_DIR or HOME\n");

@@ -12,11 +12,10 @@ namespace hpcc {
 
 int tool_explain(const Words& arguments) {
   if (arguments.size() != 1 || arguments[0] == "--help") {
-    puts(
-        "usage: hpcc explain FILE\n\nFILE is a source or an output. Says what became of its last compile, and what "
-        "changed "
-        "since the one before:\nthe option, header, environment variable, toolchain file or newly present path.");
-    return arguments.size() == 1 ? 0 : 2;
+    return print_usage(arguments,
+                       "hpcc explain FILE\n\nFILE is a source or an output. Says what became of its last compile, and "
+                       "what changed since the one before:\nthe option, header, environment variable, toolchain file "
+                       "or newly present path.");
   }
   char here[4096];
   if (!getcwd(here, sizeof here)) return 1;

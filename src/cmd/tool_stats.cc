@@ -112,8 +112,8 @@ void print_text(Store& store, const Quarantine& quarantine) {
               row("evicted", Counter::kEvicted),
               {"time saved", seconds(get(all, Counter::kTimeSavedMs)), seconds(get(last, Counter::kTimeSavedMs))}});
   if (get(all, Counter::kVerified) + get(all, Counter::kVerifyDiffered) != 0) {
-    print_rows({row("compiled again, equal", Counter::kVerified),
-                row("compiled again, DIFFERED", Counter::kVerifyDiffered)});
+    print_rows(
+        {row("compiled again, equal", Counter::kVerified), row("compiled again, DIFFERED", Counter::kVerifyDiffered)});
   }
   bool any = false;
   for (size_t i = 1; i < static_cast<size_t>(Bypass::kCount); ++i) {
@@ -132,8 +132,10 @@ void print_text(Store& store, const Quarantine& quarantine) {
   }
 }
 
-// What the host's own compiler made in projects with an image (fallback = "host"): each is named.
-void print_host_objects() {
+// What the host's own compiler made in projects with an image (fallback = "host") since the counters were zero: each is
+// named.
+void print_host_objects(uint64_t since_s) {
+  const std::string since = rfc3339_us(static_cast<int64_t>(since_s) * 1'000'000'000);
   Result<std::string> dir = state_directory();
   Result<std::string> text = dir.ok() ? read_file(*dir + "/up/local.tsv", kLocalBytes) : dir;
   if (!text.ok()) return;
@@ -141,7 +143,7 @@ void print_host_objects() {
   for (size_t at = 0; at < text->size();) {
     const size_t end = std::min(text->find('\n', at), text->size());
     Result<SignedRow> row = decode_row(std::string_view(*text).substr(at, end - at));
-    if (row.ok() && row->row.driver == "host") names.insert(row->row.name);
+    if (row.ok() && row->row.driver == "host" && row->row.start >= since) names.insert(row->row.name);
     at = end + 1;
   }
   if (!names.empty()) puts("\n  compiled by the host's compiler (fallback = \"host\")");
@@ -156,10 +158,9 @@ int tool_stats(const Words& arguments) {
     if (word == "--json") {
       json = true;
     } else {
-      puts(
-          "usage: hpcc stats [--json]\n\nCounters of the last build (compiles less than 5 minutes apart) and of all "
-          "time.");
-      return word == "--help" ? 0 : 2;
+      return print_usage(arguments,
+                         "hpcc stats [--json]\n\nCounters of the last build (compiles less than 5 minutes apart) and "
+                         "of all time.");
     }
   }
   std::string ignored;
@@ -169,7 +170,7 @@ int tool_stats(const Words& arguments) {
   Result<std::string> dir = state_directory();
   const Quarantine quarantine(dir.ok() ? *dir : std::string());
   json ? print_json(*store, quarantine) : print_text(*store, quarantine);
-  if (!json) print_host_objects();
+  if (!json) print_host_objects(store->totals().since_s);
   return 0;
 }
 

@@ -13,18 +13,22 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "base/deadline.h"
 #include "base/fs.h"
 #include "cmd/tool.h"
+#include "vm/preflight.h"
 #include "vm/qemu.h"
+#include "wire/client_config.h"
 
 namespace hpcc {
 namespace {
 
 constexpr int kReadyMs = 60'000;
 constexpr int kStopMs = 20'000;
-constexpr int kProbeMs = 20'000;  // whether KVM boots a kernel
+constexpr size_t kLogBytes = 64u << 20, kStatusBytes = 1u << 20;
+constexpr off_t kOldLogBytes = 32 << 20;  // a log of that size is begun anew
 constexpr int kReadyFd = 3;
 constexpr const char* kServices[] = {"scheduler", "worker"};  // in the order they start; they stop in the other
 
@@ -58,12 +62,36 @@ pid_t running(const Up& up, const std::string& name) {
   return start_time(static_cast<pid_t>(pid)) == when ? static_cast<pid_t>(pid) : -1;
 }
 
-// Whether microVMs run here with the processor's own virtualization; the reason if not.
-Status microvms_work(const Up& up) {
-  const std::string kernel = find_guest_kernel(up.programs);
-  if (kernel.empty()) return Error{Code::kNotFound, "there is no guest kernel (./dev guest)"};
-  TRY_ASSIGN(const std::string qemu, find_qemu());
-  return probe_kvm(kernel, Deadline::after_ms(kProbeMs));
+struct Choice {
+  std::string driver;
+  std::vector<Requirement> needs;
+  std::optional<Requirement> why_not;  // why microVMs were not chosen, when nobody chose
+};
+
+// Without a driver named: microVMs where the processor's own virtualization runs them, else namespaces.
+Choice choose(const Up& up, const std::string& named) {
+  const std::string agent = up.programs + "/hpcc-agent";
+  const auto needs = [&](const char* driver) {
+    return driver_preflight(driver, find_guest_kernel(up.programs), access(agent.c_str(), X_OK) == 0 ? agent : "");
+  };
+  if (!named.empty()) return {named, needs(named.c_str()), {}};
+  Choice choice = {"qemu", needs("qemu"), {}};
+  for (const Requirement& one : choice.needs) {
+    const bool counts = one.state == Requirement::State::kMissing || one.name == "KVM";
+    if (counts && one.state != Requirement::State::kFound && !choice.why_not) choice.why_not = one;
+  }
+  return choice.why_not ? Choice{"namespace", needs("namespace"), choice.why_not} : choice;
+}
+
+// False, and all that is missing with its remedy, when the driver cannot run anything here.
+bool can_be_used(const Choice& choice) {
+  if (driver_works(choice.needs, choice.driver)) return true;
+  fprintf(stderr, "hpcc: driver %s cannot be used on this machine:\n", choice.driver.c_str());
+  for (const Requirement& one : choice.needs) {
+    if (one.state != Requirement::State::kMissing) continue;
+    fprintf(stderr, "  %s: %s\n  remedy: %s\n", one.name.c_str(), one.detail.c_str(), one.remedy.c_str());
+  }
+  return false;
 }
 
 Result<pid_t> spawn(const Words& words, int ready_fd, const std::string& log) {
@@ -98,6 +126,15 @@ Status run_to_end(const Words& words) {
   return {};
 }
 
+// The last line that a service has written to its log since `from`.
+std::string last_line(const std::string& log, off_t from) {
+  Result<std::string> text = read_file(log, kLogBytes);
+  if (!text.ok() || text->size() <= static_cast<size_t>(from)) return "it said nothing";
+  while (text->ends_with('\n')) text->pop_back();
+  const size_t at = text->rfind('\n');
+  return text->substr(at == std::string::npos ? 0 : at + 1);
+}
+
 // Starts a service and waits for its line: the address it listens on, and of a worker its driver.
 Result<std::string> start_service(const Up& up, const std::string& name, Words words) {
   int ends[2];
@@ -107,6 +144,8 @@ Result<std::string> start_service(const Up& up, const std::string& name, Words w
   low.reset();
   words.insert(words.end(), {"--ready-fd", std::to_string(kReadyFd)});
   const std::string log = up.file("log/" + name + ".log");
+  struct stat before = {};
+  if (stat(log.c_str(), &before) == 0 && before.st_size > kOldLogBytes) unlink(log.c_str()), before.st_size = 0;
   TRY_ASSIGN(pid_t pid, spawn(words, theirs.get(), log));
   theirs.reset();
   const std::string pid_file = up.file("run/" + name + ".pid");
@@ -119,7 +158,8 @@ Result<std::string> start_service(const Up& up, const std::string& name, Words w
     struct pollfd wait = {ours.get(), POLLIN, 0};
     char chunk[512];
     ssize_t got = poll(&wait, 1, deadline.remaining_ms()) == 1 ? read(ours.get(), chunk, sizeof chunk) : -1;
-    if (got <= 0) return Error{Code::kTimeout, "hpcc-" + name + " did not start; see " + log, 0};
+    if (got == 0) return Error{Code::kIo, "it ended: " + last_line(log, before.st_size) + "\n(log: " + log + ")", 0};
+    if (got < 0) return Error{Code::kTimeout, "hpcc-" + name + " did not start in time; see " + log, 0};
     said.append(chunk, static_cast<size_t>(got));
   }
   return said.substr(0, said.find('\n'));
@@ -138,16 +178,15 @@ void stop_service(const Up& up, const std::string& name) {
   unlink(up.file("run/" + name + ".pid").c_str());
 }
 
-// `why_not`: why microVMs were not chosen, when nobody chose.
-void print_isolation(const std::string& driver, const Status& why_not) {
+void print_isolation(const std::string& driver, const std::optional<Requirement>& why_not) {
   if (driver == "namespace") {
     puts(
         "isolation  namespace: bubblewrap on this machine's own kernel. Good for development; against a hostile "
         "source\n           the kernel is the only wall. Rows say so, and production policy refuses it.");
-    if (!why_not.ok()) {
-      printf("           Not microVMs: %s.\n           hpcc up --driver qemu emulates them, much slower.\n",
-             why_not.error().message.c_str());
-    }
+    if (!why_not) return;
+    printf("           Not microVMs: %s: %s.\n", why_not->name.c_str(), why_not->detail.c_str());
+    const bool emulates = why_not->state != Requirement::State::kMissing;
+    printf("           %s\n", emulates ? "hpcc up --driver qemu emulates them, much slower." : why_not->remedy.c_str());
   } else if (driver == "qemu-kvm") {
     puts("isolation  qemu-kvm: one microVM per tenant session, verified read-only root, no network device.");
   } else {
@@ -157,19 +196,29 @@ void print_isolation(const std::string& driver, const Status& why_not) {
   }
 }
 
-// What the worker says it isolates by: "namespace", "qemu-kvm" or "qemu-tcg".
-Result<std::string> start_all(const Up& up, const std::string& driver) {
+// What is not there; a worker without its scheduler is started anew, for it would never find the next one. Returns what
+// the worker says it isolates by: "namespace", "qemu-kvm" or "qemu-tcg".
+Result<std::string> start_missing(const Up& up, const std::string& driver) {
   for (const char* part : {"", "/run", "/log", "/images"}) TRY(make_directories(up.dir + part, 0700));
   // One that was there may be open to others.
   if (chmod(up.dir.c_str(), 0700) != 0) return errno_error("chmod " + up.dir);
-  TRY(run_to_end({up.programs + "/hpcc-scheduler", "--init", up.dir}));
-  TRY_ASSIGN(std::string scheduler, start_service(up, "scheduler", {up.programs + "/hpcc-scheduler", "--up", up.dir}));
+  std::string scheduler;
+  if (running(up, "scheduler") > 0) {
+    TRY_ASSIGN(const ClientConfig config, load_client_config(up.file("client/client.toml")));
+    scheduler = config.scheduler;
+  } else {
+    stop_service(up, "worker");
+    TRY(run_to_end({up.programs + "/hpcc-scheduler", "--init", up.dir}));
+    TRY_ASSIGN(scheduler, start_service(up, "scheduler", {up.programs + "/hpcc-scheduler", "--up", up.dir}));
+  }
   TRY_ASSIGN(std::string worker, start_service(up, "worker",
                                                {up.programs + "/hpcc-worker", "--up", up.dir, "--driver", driver,
                                                 "--scheduler", scheduler}));
   // Until the scheduler gives leases for it.
-  TRY(run_to_end({up.programs + "/hpcc-remote", "--client-dir", up.file("client"), "--wait-worker"}));
-  return worker.substr(worker.find(' ') + 1);
+  const size_t space = worker.find(' ');
+  TRY(run_to_end(
+      {up.programs + "/hpcc-remote", "--client-dir", up.file("client"), "--wait-worker", worker.substr(0, space)}));
+  return worker.substr(space + 1);
 }
 
 }  // namespace
@@ -178,10 +227,10 @@ int tool_up(const Words& arguments) {
   std::string driver;
   if (arguments.size() == 2 && arguments[0] == "--driver") driver = arguments[1];
   if (!(arguments.empty() || driver == "qemu" || driver == "namespace")) {
-    puts(
-        "usage: hpcc up [--driver qemu|namespace]\n\nStarts a scheduler and a worker on this machine and leaves them "
-        "running. Without --driver: qemu where KVM works,\nelse namespace.");
-    return arguments.size() == 1 && arguments[0] == "--help" ? 0 : 2;
+    return print_usage(arguments,
+                       "hpcc up [--driver qemu|namespace]\n\nStarts a scheduler and a worker on this machine, or what "
+                       "is missing of them, and leaves them running.\nWithout --driver: qemu where KVM works, else "
+                       "namespace.");
   }
   Result<Up> up = find_up();
   if (!up.ok()) return fprintf(stderr, "hpcc: %s\n", up.error().to_string().c_str()), 1;
@@ -190,27 +239,20 @@ int tool_up(const Words& arguments) {
   if (!made.ok() || !lock || flock(lock.get(), LOCK_EX) != 0) {
     return fprintf(stderr, "hpcc: %s cannot be written\n", up->dir.c_str()), 1;
   }
-  for (const char* name : kServices) {
-    if (running(*up, name) <= 0) continue;
-    if (running(*up, "scheduler") > 0 && running(*up, "worker") > 0 && driver.empty()) {
-      puts("already up (hpcc status)");
-      return 0;
-    }
-    fprintf(stderr, "hpcc: hpcc-%s is running already: hpcc down first\n", name);
+  if (running(*up, "scheduler") > 0 && running(*up, "worker") > 0) {
+    if (driver.empty()) return puts("already up (hpcc status)"), 0;
+    fprintf(stderr, "hpcc: up already; to change the driver: hpcc down first\n");
     return 1;
   }
-  Status works;
-  if (driver.empty()) {
-    works = microvms_work(*up);
-    driver = works.ok() ? "qemu" : "namespace";
-  }
-  Result<std::string> started = start_all(*up, driver);
+  const Choice choice = choose(*up, driver);
+  if (!can_be_used(choice)) return 1;
+  Result<std::string> started = start_missing(*up, choice.driver);
   if (!started.ok()) {
-    fprintf(stderr, "hpcc: %s\n", started.error().to_string().c_str());
+    fprintf(stderr, "hpcc: %s\n", started.error().message.c_str());
     for (const char* name : {"worker", "scheduler"}) stop_service(*up, name);
     return 1;
   }
-  print_isolation(*started, works);
+  print_isolation(*started, choice.why_not);
   printf("up         state in %s; hpcc status, hpcc down\n", up->dir.c_str());
   return 0;
 }
@@ -229,22 +271,64 @@ int tool_down(const Words&) {
   return 0;
 }
 
-// The workers' own numbers come through the scheduler, which only hpcc-remote can ask.
+namespace {
+
+// What hpcc-remote prints, and its exit code.
+Result<int> ask_remote(const Up& up, const char* what, std::string* out) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return errno_error("pipe");
+  Fd ours(ends[0]), theirs(ends[1]);
+  const std::string program = up.programs + "/hpcc-remote", client = up.file("client");
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, theirs.get(), 1);
+  char* argv[] = {const_cast<char*>(program.c_str()), const_cast<char*>("--client-dir"),
+                  const_cast<char*>(client.c_str()), const_cast<char*>(what), nullptr};
+  pid_t pid;
+  const int error = posix_spawn(&pid, program.c_str(), &actions, nullptr, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return errno_error("start " + program, error);
+  theirs.reset();
+  TRY_ASSIGN(*out, read_fd(ours.get(), kStatusBytes, "the answer of hpcc-remote"));
+  int status = 0;
+  if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) return Error{Code::kIo, program + " failed", 0};
+  return WEXITSTATUS(status);
+}
+
+std::string json_pid(pid_t pid) { return pid > 0 ? std::to_string(pid) : "null"; }
+
+}  // namespace
+
+// The workers' own numbers come through the scheduler, which only hpcc-remote can ask. Success: a worker is there.
 int tool_status(const Words& arguments) {
   const bool json = arguments.size() == 1 && arguments[0] == "--json";
-  if (!arguments.empty() && !json) return puts("usage: hpcc status [--json]"), 2;
+  if (!arguments.empty() && !json) {
+    return print_usage(arguments,
+                       "hpcc status [--json]\n\nScheduler and worker of `hpcc up`, their sessions and sandboxes. "
+                       "Succeeds if both run and the worker has registered.");
+  }
   Result<Up> up = find_up();
   if (!up.ok()) return fprintf(stderr, "hpcc: %s\n", up.error().to_string().c_str()), 1;
-  const std::string program = up->programs + "/hpcc-remote", client = up->file("client");
+  // The client of a farm elsewhere has certificates and nothing of its own to run.
+  const bool elsewhere = access(up->file("run").c_str(), F_OK) != 0 && access(up->file("client").c_str(), F_OK) == 0;
+  const pid_t scheduler = running(*up, "scheduler"), worker = running(*up, "worker");
+  std::string said;
+  Result<int> asked = 1;
+  if (scheduler > 0 || elsewhere) asked = ask_remote(*up, json ? "--status-json" : "--status", &said);
+  if (!asked.ok()) fprintf(stderr, "hpcc: %s\n", asked.error().to_string().c_str());
+  const bool is_up = (worker > 0 || elsewhere) && asked.ok() && *asked == 0;
+  if (json) {
+    printf("{\"schema\":1,\"up\":%s,\"scheduler_pid\":%s,\"worker_pid\":%s,%s}\n", is_up ? "true" : "false",
+           json_pid(scheduler).c_str(), json_pid(worker).c_str(), said.empty() ? "\"workers\":[]" : said.c_str());
+    return is_up ? 0 : 1;
+  }
   for (const char* name : kServices) {
     const pid_t pid = running(*up, name);
-    if (!json && pid > 0) printf("%-10s running, pid %d\n", name, pid);
-    if (!json && pid <= 0) printf("%-10s not running\n", name);
+    if (!elsewhere) pid > 0 ? printf("%-10s running, pid %d\n", name, pid) : printf("%-10s not running\n", name);
   }
-  fflush(stdout);
-  execl(program.c_str(), program.c_str(), "--client-dir", client.c_str(), json ? "--status-json" : "--status", nullptr);
-  fprintf(stderr, "hpcc: cannot run %s: %s\n", program.c_str(), strerror(errno));
-  return 1;
+  fputs(said.c_str(), stdout);
+  if (!elsewhere && (scheduler <= 0 || worker <= 0)) puts("`hpcc up` starts what is missing.");
+  return is_up ? 0 : 1;
 }
 
 }  // namespace hpcc

@@ -34,8 +34,9 @@ const char* word_for(Requirement::State state) {
 
 int tool_worker(const Words& arguments) {
   if (arguments.size() != 1 || arguments[0] != "preflight") {
-    fprintf(stderr, "usage: hpcc worker preflight\n");
-    return 2;
+    return print_usage(arguments,
+                       "hpcc worker preflight\n\nWhat each sandbox driver needs of this machine, found or missing, "
+                       "with the remedy. Succeeds if one can be used.");
   }
   const std::string here = own_directory(), agent = join_path(here, "hpcc-agent");
   const bool has_agent = access(agent.c_str(), X_OK) == 0;

@@ -16,6 +16,7 @@
 #include "build_id.h"
 #include "guest/guest.h"
 #include "image/image_store.h"
+#include "vm/preflight.h"
 #include "vm/qemu.h"
 #include "vm/sandbox.h"
 #include "worker/server.h"
@@ -78,7 +79,10 @@ Status find_guest_files(Arguments* arguments, SandboxSpec* spec) {
   spec->vcpus = std::max(1u, std::thread::hardware_concurrency());
   if (arguments->driver == "namespace") return {};
   spec->kernel = arguments->kernel.empty() ? find_guest_kernel(here) : arguments->kernel;
-  if (spec->kernel.empty()) return Error{Code::kNotFound, "no guest kernel: build it with ./dev guest"};
+  const std::string unbootable = guest_kernel_problem(spec->kernel);
+  if (!unbootable.empty()) {
+    return Error{Code::kNotFound, unbootable + ": build it with ./dev guest, or name one in HPCC_GUEST_KERNEL"};
+  }
   const Status kvm = probe_kvm(spec->kernel, Deadline::after_ms(kProbeMs));
   spec->accelerator = kvm.ok() ? Accelerator::kKvm : Accelerator::kTcg;
   arguments->driver = kvm.ok() ? "qemu-kvm" : "qemu-tcg";

@@ -446,7 +446,11 @@ BypassReason Parser::reason_not_to_cache() const {
   if (problem_.reason == Bypass::kBadCommand) return problem_;
   if (query_ || link_inputs_.empty()) return {Bypass::kNoSource, {}, {}, {}};
   if (outputs_.mode == Mode::kPreprocess) return {Bypass::kPreprocess, {}, {}, {}};
-  if (outputs_.mode == Mode::kLink) return {Bypass::kLink, {}, link_inputs_, outputs_.output.value_or("a.out")};
+  if (outputs_.mode == Mode::kLink) {
+    const auto compiled = std::find_if(sources_.begin(), sources_.end(), [](const auto& one) { return one.language; });
+    const std::string source = compiled == sources_.end() ? "" : compiled->path;
+    return {Bypass::kLink, source, link_inputs_, outputs_.output.value_or("a.out")};
+  }
   if (problem_.reason != Bypass::kNone) return problem_;
   if (sources_.empty()) return {Bypass::kNoSource, {}, {}, {}};
   if (sources_.size() > 1) return {Bypass::kSeveralSources, sources_[1].path, {}, {}};

@@ -15,7 +15,7 @@ namespace hpcc {
 
 struct BypassReason {
   Bypass reason = Bypass::kNone;
-  std::string detail;  // the option, file or variable, for `hpcc explain`
+  std::string detail;  // the option, file or variable, for `hpcc explain`; of a kLink that also compiles, a source
   // For kLink: files among the arguments and the output, so that the link can be recorded.
   std::vector<std::string> link_inputs;
   std::string link_output;

@@ -256,7 +256,9 @@ TEST(Parse, ALinkListsItsInputs) {
   EXPECT_EQ(link.reason, Bypass::kLink);
   EXPECT_EQ(link.link_inputs, (Words{"a.o", "-lm", "-lz", "sub/b.c"}));
   EXPECT_EQ(link.link_output, "prog");
+  EXPECT_EQ(link.detail, "sub/b.c") << "it compiles, too";
   EXPECT_EQ(std::get<BypassReason>(parse("gcc a.o")).link_output, "a.out");
+  EXPECT_EQ(std::get<BypassReason>(parse("gcc a.o -lm")).detail, "");
 }
 
 TEST(Parse, UnknownAndUnsupportedOptions) {

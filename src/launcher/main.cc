@@ -277,7 +277,8 @@ int main_of_hpcc(int argc, char** argv) {
     fprintf(stderr, "hpcc: no compiler given (see hpcc --help)\n");
     return 2;
   }
-  if (at >= argc || (!wrapped && is_verb(argv[at]))) {
+  const bool asks_help = wrapped && at < argc && Text(argv[at]) == Text("--help");
+  if (at >= argc || asks_help || (!wrapped && is_verb(argv[at]))) {
     argv[at - 1] = argv[0];
     become_tool(argv + at - 1);
   }

@@ -1,6 +1,7 @@
 #include "remote/leases.h"
 
 #include <grpcpp/client_context.h>
+#include <sys/stat.h>
 
 #include "base/fs.h"
 #include "rpc/status.h"
@@ -15,11 +16,24 @@ constexpr int kLookupMs = 5000;
 constexpr int kMessageBytes = 1 << 20;
 constexpr char kSchedulerName[] = "scheduler.hpcc";
 
+// Tells one writing of a file from the next; "" when there is none.
+std::string stamp_of(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return "";
+  return std::to_string(info.st_ino) + " " + std::to_string(info.st_mtim.tv_sec) + "." +
+         std::to_string(info.st_mtim.tv_nsec) + " " + std::to_string(info.st_size);
+}
+
 }  // namespace
 
 Status Leases::connect_locked() {
   if (scheduler_) return {};
-  TRY_ASSIGN(config_, load_client_config(config_path_));
+  Result<ClientConfig> config = load_client_config(config_path_);
+  if (!config.ok() && config.error().code == Code::kNotFound) {
+    return Error{Code::kNotFound, "no worker is up: `hpcc up` starts one", 0};
+  }
+  if (!config.ok()) return config.error();
+  config_ = std::move(config).value();
   TRY_ASSIGN(tls_, read_tls(std::string(directory_of(config_path_))));
   scheduler_ = v1::Scheduler::NewStub(dial_tls(config_.scheduler, kSchedulerName, tls_, kMessageBytes));
   return {};
@@ -45,6 +59,9 @@ Result<v1::Lease> Leases::look_up(const std::string& image, const std::string& a
   if (!avoided.empty()) request.add_avoid(avoided);
   v1::Lease lease;
   const grpc::Status status = scheduler_->Lookup(&context, request, &lease);
+  if (status.error_code() == grpc::StatusCode::NOT_FOUND) {
+    return Error{Code::kNotFound, "no worker has image " + image + " (`hpcc image list` tells which are here)", 0};
+  }
   if (!status.ok()) return from_grpc(status, "scheduler " + config_.scheduler);
   return lease;
 }
@@ -54,10 +71,13 @@ Result<v1::Lease> Leases::get(const std::string& image) {
   const int64_t now_s = realtime_ns() / 1'000'000'000;
   auto found = leases_.find(image);
   if (found != leases_.end() && found->second.expires_unix_s() - kRenewS > now_s) return found->second;
-  if (monotonic_ns() < failed_until_ns_) return failure_;
-  auto fail = [this](Error error) {
+  const std::string config = stamp_of(config_path_);
+  if (monotonic_ns() < failed_until_ns_ && config == failed_config_) return failure_;
+  // What a file or the scheduler says at once is asked again: an image may have come meanwhile.
+  auto fail = [&](Error error) {
     failure_ = error;
-    failed_until_ns_ = monotonic_ns() + kFailureStandsNs;
+    failed_until_ns_ = error.code == Code::kNotFound ? 0 : monotonic_ns() + kFailureStandsNs;
+    failed_config_ = config;
     return error;
   };
   if (Status connected = connect_locked(); !connected.ok()) return fail(connected.error());

@@ -43,8 +43,11 @@ class Leases {
     int64_t until_ns = 0;
   };
   std::map<std::string, Avoided> avoided_;  // by image
-  Error failure_;  // of the last attempt; it stands for a moment, so that a build does not wait for each file
+  // Of the last attempt, when it may have cost time: it stands for a moment, so that a build does not wait for each
+  // file, or until client.toml is another: somebody said `hpcc up`.
+  Error failure_;
   int64_t failed_until_ns_ = 0;
+  std::string failed_config_;  // what client.toml was then
 };
 
 }  // namespace hpcc

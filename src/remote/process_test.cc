@@ -125,14 +125,14 @@ class FakeScheduler : public v1::Scheduler::Service {
  public:
   grpc::Status Lookup(grpc::ServerContext*, const v1::LookupRequest* request, v1::Lease* lease) override {
     ++lookups_;
-    if (request->image() != "sha256:known") return {grpc::StatusCode::NOT_FOUND, "no worker has the image"};
+    if (request->image() != image_) return {grpc::StatusCode::NOT_FOUND, "no worker has the image"};
     lease->set_worker("local");
     lease->set_address(worker_address_);
     lease->set_grant("grant");
     lease->set_expires_unix_s(realtime_ns() / 1'000'000'000 + 600);
     return grpc::Status::OK;
   }
-  std::string worker_address_;
+  std::string worker_address_, image_ = "sha256:known";
   std::atomic<int> lookups_{0};
 };
 
@@ -284,7 +284,24 @@ TEST_F(RemoteTest, WithoutAWorkerTheReasonIsTold) {
   unknown.image = "sha256:unknown";
   remote::RemoteResult result = ask(unknown);
   EXPECT_EQ(result.outcome, remote::Outcome::kNoWorker);
-  EXPECT_NE(result.message.find("no worker has the image"), std::string::npos) << result.message;
+  EXPECT_NE(result.message.find("no worker has image sha256:unknown"), std::string::npos) << result.message;
+}
+
+TEST_F(RemoteTest, AnImageThatCameMeanwhileIsFoundAtOnce) {
+  remote::Submit late = submit(1);
+  late.image = "sha256:late";
+  EXPECT_EQ(ask(late).outcome, remote::Outcome::kNoWorker);
+  scheduler_.image_ = "sha256:late";
+  EXPECT_EQ(ask(late).outcome, remote::Outcome::kDone);
+}
+
+TEST_F(RemoteTest, AFailureEndsWhenAnotherSchedulerIsNamed) {
+  const std::string path = dir_ + "/client/client.toml";
+  const std::string good = read_file(path, 4096).value();
+  std::ofstream(path) << "scheduler = \"127.0.0.1:1\"\ntenant = \"local\"\nscheduler_key = \"00\"\n";
+  EXPECT_EQ(ask(submit(1)).outcome, remote::Outcome::kNoWorker);
+  std::ofstream(path) << good;
+  EXPECT_EQ(ask(submit(2)).outcome, remote::Outcome::kDone);
 }
 
 // Every answer ends its own compile, and only that.

@@ -1,6 +1,5 @@
 #include "remote/status.h"
 
-#include <google/protobuf/util/json_util.h>
 #include <grpcpp/client_context.h>
 #include <hpcc/v1/scheduler.grpc.pb.h>
 #include <poll.h>
@@ -17,6 +16,20 @@ constexpr int kRetryMs = 100;
 
 std::string seconds(uint64_t ms) { return std::to_string(ms / 1000) + "." + std::to_string(ms / 100 % 10) + " s"; }
 
+std::string json_text(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    char escaped[8];
+    const bool plain = static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\';
+    if (!plain) snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
+    out += plain ? std::string(1, c) : escaped;
+  }
+  return out + "\"";
+}
+
+std::string json_member(const char* name, std::string_view text) { return json_text(name) + ":" + json_text(text); }
+std::string json_member(const char* name, uint64_t number) { return json_text(name) + ":" + std::to_string(number); }
+
 }  // namespace
 
 Result<v1::StatusResponse> ask_status(const std::string& client_dir, Deadline deadline) {
@@ -31,12 +44,17 @@ Result<v1::StatusResponse> ask_status(const std::string& client_dir, Deadline de
   return response;
 }
 
-Status wait_for_worker(const std::string& client_dir, Deadline deadline) {
+Status wait_for_worker(const std::string& client_dir, const std::string& address, Deadline deadline) {
   for (;;) {
     Result<v1::StatusResponse> status = ask_status(client_dir, deadline);
-    if (status.ok() && status->workers_size() > 0) return {};
+    if (status.ok()) {
+      for (const v1::WorkerStatus& worker : status->workers()) {
+        if (worker.address() == address) return {};
+      }
+    }
     if (deadline.passed()) {
-      return status.ok() ? Error{Code::kTimeout, "no worker has registered with the scheduler", 0} : status.error();
+      return status.ok() ? Error{Code::kTimeout, "the worker has not registered with the scheduler", 0}
+                         : status.error();
     }
     poll(nullptr, 0, kRetryMs);
   }
@@ -63,12 +81,25 @@ std::string status_text(const v1::StatusResponse& status) {
 }
 
 std::string status_json(const v1::StatusResponse& status) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.always_print_primitive_fields = true;
-  options.preserve_proto_field_names = true;
-  std::string out;
-  (void)google::protobuf::util::MessageToJsonString(status, &out, options).ok();
-  return out + "\n";
+  std::string workers;
+  for (const v1::WorkerStatus& worker : status.workers()) {
+    std::string images, sessions;
+    for (const std::string& image : worker.images()) images += (images.empty() ? "" : ",") + json_text(image);
+    for (const v1::Session& session : worker.sessions()) {
+      sessions += (sessions.empty() ? "{" : ",{") + json_member("tenant", session.tenant()) + "," +
+                  json_member("vm", session.vm()) + "," + json_member("driver", session.driver()) + "," +
+                  json_member("image", session.image()) + "," + json_member("compiles", session.compiles()) + "," +
+                  json_member("busy", session.busy()) + "," + json_member("age_ms", session.age_ms()) + "}";
+    }
+    workers += (workers.empty() ? "{" : ",{") + json_member("name", worker.name()) + "," +
+               json_member("address", worker.address()) + "," + json_member("driver", worker.driver()) + "," +
+               json_member("slots", worker.slots()) + "," + json_member("busy", worker.busy()) + "," +
+               json_member("heard_ms_ago", worker.heard_ms_ago()) + "," + json_member("build", worker.build()) + "," +
+               json_member("sessions_total", worker.sessions_total()) + ",\"images\":[" + images + "],\"sessions\":[" +
+               sessions + "]}";
+  }
+  return json_member("leases", status.leases()) + "," + json_member("uptime_ms", status.uptime_ms()) +
+         ",\"workers\":[" + workers + "]";
 }
 
 }  // namespace hpcc

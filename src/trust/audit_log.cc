@@ -295,6 +295,9 @@ Result<LogReport> verify_log(const std::string& path, const PublicKey& key, cons
         Result<SignedRow> row = decode_row(line);
         if (!row.ok()) {
           report.problems.push_back(row_number(tree.size()) + ": " + row.error().message);
+        } else if (row->signature.empty()) {
+          ++report.unsigned_rows;
+          report.problems.push_back(row_number(tree.size()) + ": not signed: a client's own assertion");
         } else if (!row_signature_ok(*row, key)) {
           report.problems.push_back(row_number(tree.size()) + " (" + row->row.row_id +
                                     "): the signature does not hold");

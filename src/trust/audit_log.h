@@ -80,6 +80,7 @@ std::string in_flight_path_of(const std::string& log_path);
 struct LogReport {
   uint64_t rows = 0;
   uint64_t proved_rows = 0;           // those that the checkpoint holds
+  uint64_t unsigned_rows = 0;         // of a client's own record; each is a problem, too
   std::vector<std::string> problems;  // empty: the tree and all signatures hold
   std::vector<std::string> notes;     // "the tail of 3 rows is unproved: no checkpoint"
 };

@@ -11,7 +11,7 @@ Status check_replayable(const SignedRow& row) {
   if (row.signature.empty()) {
     return Error{Code::kUnsupported, "the row is a client's own record: no worker has its inputs or vouches for it"};
   }
-  if (!row.row.replayable) {
+  if (row.row.replayable != Replayable::kYes) {
     return Error{Code::kUnsupported, "a flag of this row was redacted as a secret: it cannot be replayed"};
   }
   switch (row.row.disposition) {

@@ -99,7 +99,7 @@ TEST_F(Replays, AreNotForRowsThatNothingCanBeComparedWith) {
   bare.signature.clear();
   EXPECT_FALSE(check_replayable(bare).ok());
   SignedRow redacted = old;
-  redacted.row.replayable = false;
+  redacted.row.replayable = Replayable::kRedacted;
   EXPECT_FALSE(check_replayable(redacted).ok());
   for (Disposition kind : {Disposition::kLost, Disposition::kFallback, Disposition::kBypass}) {
     SignedRow row = old;

@@ -46,6 +46,7 @@ constexpr std::array<std::string_view, kRowColumns> kColumns = {"image_digest",
                                                                 "signature"};
 
 constexpr std::array<std::string_view, 6> kDispositions = {"compiled", "hit", "replay", "fallback", "bypass", "lost"};
+constexpr std::array<std::string_view, 3> kReplayables = {"yes", "no:redacted", "no:local"};
 
 // Length of the UTF-8 sequence at the start of `text`, 0 if there is none. Refuses overlong forms and surrogates.
 size_t utf8_length(std::string_view text) {
@@ -150,7 +151,7 @@ void each_column(Row& row, Text text, Number number) {
 
 std::string number_text(uint64_t value) { return std::to_string(value); }
 std::string number_text(int value) { return std::to_string(value); }
-std::string number_text(bool value) { return value ? "yes" : "no:redacted"; }
+std::string number_text(Replayable value) { return std::string(kReplayables[static_cast<size_t>(value)]); }
 std::string number_text(Disposition value) { return std::string(disposition_name(value)); }
 
 template <typename Integer>
@@ -158,18 +159,14 @@ bool parse_number(std::string_view text, Integer* out) {
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out);
   return error == std::errc() && end == text.data() + text.size();
 }
-bool parse_number(std::string_view text, bool* out) {
-  *out = text == "yes";
-  return *out || text == "no:redacted";
+template <size_t kNames, typename Enum>
+bool parse_name(std::string_view text, const std::array<std::string_view, kNames>& names, Enum* out) {
+  const auto found = std::find(names.begin(), names.end(), text);
+  *out = static_cast<Enum>(found - names.begin());
+  return found != names.end();
 }
-bool parse_number(std::string_view text, Disposition* out) {
-  for (size_t i = 0; i < kDispositions.size(); ++i) {
-    if (kDispositions[i] != text) continue;
-    *out = static_cast<Disposition>(i);
-    return true;
-  }
-  return false;
-}
+bool parse_number(std::string_view text, Replayable* out) { return parse_name(text, kReplayables, out); }
+bool parse_number(std::string_view text, Disposition* out) { return parse_name(text, kDispositions, out); }
 
 // Everything before the signature's tab.
 std::string row_body(const AuditRow& row) {
@@ -348,6 +345,10 @@ std::string rfc3339_us(int64_t unix_ns) {
   const size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
   snprintf(text + length, sizeof text - length, ".%06dZ", static_cast<int>(unix_ns / 1000 % 1000000));
   return text;
+}
+
+std::string stdio_digest_of(const BlobDigest& out, const BlobDigest& err) {
+  return BlobDigest::of(std::string(out.view()) + std::string(err.view())).hex();
 }
 
 }  // namespace hpcc

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/digest.h"
 #include "trust/keys.h"
 
 namespace hpcc {
@@ -25,8 +26,13 @@ inline constexpr size_t kRowBytes = 65535;
 inline constexpr size_t kFlagsBytes = 32768;
 inline constexpr size_t kRowColumns = 28;
 
-enum class Disposition { kCompiled, kHit, kReplay, kFallback, kBypass, kLost };  // kLost: the VM or worker ended first
+enum class Disposition { kCompiled, kHit, kReplay, kFallback, kBypass, kLost };  // kLost: see formats.md
 std::string_view disposition_name(Disposition disposition);
+
+inline constexpr int kExitUnknown = -1;  // of a compile that never ended, or whose end the writer did not see
+
+// Why a row's compile cannot be repeated: kRedacted: a flag was; kLocal: no worker ran it.
+enum class Replayable { kYes, kRedacted, kLocal };
 
 // Digests are "sha256:<hex>" where they stand for one in OCI's sense (image), else bare lower-case hex; "" is absent.
 struct AuditRow {
@@ -51,11 +57,11 @@ struct AuditRow {
   std::string grant_digest;
   std::string probes_digest;
   std::string stdio_digest;   // sha256 of sha256(stdout) | sha256(stderr), raw
-  std::string object_digest;  // sha256 of the first output: what `sha256sum a.o` prints
+  std::string object_digest;  // sha256 of the output that -o names or implies: what `sha256sum a.o` prints
   uint64_t peak_rss_kib = 0;  // as the guest says, like the next
   uint64_t cpu_ms = 0;
-  std::string name;             // the source's logical path
-  bool replayable = true;       // false: a flag was redacted
+  std::string name;  // the source's logical path
+  Replayable replayable = Replayable::kYes;
   std::string compiled_row_id;  // of a hit: the row of the compile it serves; of a replay: of that it repeats
 
   bool operator==(const AuditRow&) const = default;
@@ -85,6 +91,8 @@ struct OutputName {
 };
 // sha256 hex over "<digest> <x or ->  <path>\n" lines, by path; "" for none.
 std::string outputs_digest(std::vector<OutputName> outputs);
+// sha256 hex over the digests of both.
+std::string stdio_digest_of(const BlobDigest& out, const BlobDigest& err);
 
 std::string make_uuid_v7();
 std::string rfc3339_us(int64_t unix_ns);

@@ -89,11 +89,12 @@ void check_qemu(Findings& findings, const std::string& kernel, const std::string
   const Result<std::string> qemu = find_qemu();
   findings.add("qemu", "QEMU", State::kMissing, qemu.ok() ? *qemu : "", qemu.ok() ? "" : "no qemu-system-x86_64",
                "install the package qemu-system-x86");
-  findings.add("qemu", "guest kernel", State::kMissing, kernel, kernel.empty() ? "no vmlinux" : "",
-               "build it with `./dev guest` and name it in HPCC_GUEST_KERNEL");
+  const std::string unbootable = guest_kernel_problem(kernel);
+  findings.add("qemu", "guest kernel", State::kMissing, kernel, unbootable,
+               "build it with `./dev guest`, or name one in HPCC_GUEST_KERNEL");
   check_agent(findings, "qemu", agent);
   std::string kvm = "not tried: QEMU or the guest kernel is missing";
-  if (qemu.ok() && !kernel.empty()) kvm = problem_of(probe_kvm(kernel, Deadline::after_ms(kProbeMs)));
+  if (qemu.ok() && unbootable.empty()) kvm = problem_of(probe_kvm(kernel, Deadline::after_ms(kProbeMs)));
   findings.add("qemu", "KVM", State::kWeaker, "a guest kernel ran under it", kvm,
                "hardware virtualisation and access to /dev/kvm; without it QEMU interprets the guest (TCG), which is "
                "many times slower and no security boundary");
@@ -129,6 +130,23 @@ std::vector<Requirement> preflight(const std::string& kernel, const std::string&
   check_namespace(findings, agent);
   check_image(findings);
   return findings.take();
+}
+
+std::vector<Requirement> driver_preflight(const std::string& driver, const std::string& kernel,
+                                          const std::string& agent) {
+  Findings findings;
+  if (driver == "qemu") check_qemu(findings, kernel, agent);
+  if (driver == "namespace") check_namespace(findings, agent);
+  return findings.take();
+}
+
+std::string guest_kernel_problem(const std::string& kernel) {
+  if (kernel.empty()) return "no vmlinux";
+  const Fd fd(open(kernel.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  char magic[4] = {};
+  if (!fd) return kernel + ": " + strerror(errno);
+  if (read(fd.get(), magic, sizeof magic) == sizeof magic && memcmp(magic, "\177ELF", sizeof magic) == 0) return "";
+  return kernel + " is no ELF file, as an uncompressed vmlinux is";
 }
 
 bool driver_works(const std::vector<Requirement>& requirements, const std::string& driver) {

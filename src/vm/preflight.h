@@ -23,6 +23,13 @@ struct Requirement {
 // where KVM is present, because it is tried.
 std::vector<Requirement> preflight(const std::string& kernel, const std::string& agent);
 
+// The part of it that is about one driver.
+std::vector<Requirement> driver_preflight(const std::string& driver, const std::string& kernel,
+                                          const std::string& agent);
+
+// "" when the file is one that microVMs can boot.
+std::string guest_kernel_problem(const std::string& kernel);
+
 bool driver_works(const std::vector<Requirement>& requirements, const std::string& driver);
 
 }  // namespace hpcc

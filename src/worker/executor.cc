@@ -13,7 +13,6 @@ constexpr size_t kInlineMessageBytes = 256u << 10;  // stdout or stderr within t
 constexpr size_t kInlineFilesBytes = 4u << 20;      // all outputs within one answer
 constexpr int64_t kCompileSlackMs = 15'000;         // over the compile's own limit: staging inputs, fetching outputs
 constexpr int64_t kAppendMs = 30'000;
-constexpr int kNoExit = -1;  // of a compile that never ended
 
 int64_t now_ms() { return monotonic_ns() / 1'000'000; }
 
@@ -42,10 +41,12 @@ std::vector<OutputName> names_of(const std::vector<GuestOutput>& outputs) {
 }
 
 // What the guest did, in the row.
-void describe(const GuestResult& guest, const std::string& probes, AuditRow* row) {
+void describe(const Plan& plan, const GuestResult& guest, const std::string& probes, AuditRow* row) {
   row->exit = guest.exit_code;
   row->output_digest = outputs_digest(names_of(guest.outputs));
-  row->object_digest = guest.outputs.empty() ? "" : guest.outputs[0].digest.hex();
+  for (const GuestOutput& output : guest.outputs) {
+    if (output.path == plan.object) row->object_digest = output.digest.hex();
+  }
   row->probes_digest = probes.empty() ? "" : BlobDigest::of(probes).hex();
   row->stdio_digest = stdio_digest_of(BlobDigest::of(guest.stdout_bytes), BlobDigest::of(guest.stderr_bytes));
   row->peak_rss_kib = guest.peak_rss_kib;
@@ -115,12 +116,12 @@ AuditRow Executor::begin_row(const Caller& caller, const Plan& plan, const Sandb
   row.image_digest = "sha256:" + plan.image.hex();
   row.source_digest = plan.input_root.digest.hex();
   std::vector<std::string> arguments = plan.compile.argv;
-  row.replayable = !redact_flags(arguments, parts_.key);
+  row.replayable = redact_flags(arguments, parts_.key) ? Replayable::kRedacted : Replayable::kYes;
   row.flags = join_flags(arguments);
   row.tenant = caller.tenant;
   row.worker = parts_.worker;
   row.vm = sandbox.vm_id;
-  row.exit = kNoExit;
+  row.exit = kExitUnknown;
   row.row_id = make_uuid_v7();
   row.start = rfc3339_us(realtime_ns());
   row.action_digest = plan.action.digest.hex();
@@ -279,7 +280,7 @@ reapi::ExecuteResponse Executor::execute(const ExecuteJob& job, Cancel cancel, D
     append_lost(std::move(row), started_ms);
     return failed(status_of(made.error()));
   }
-  describe(*guest, made->probes, &row);
+  describe(plan, *guest, made->probes, &row);
   auto receipt = append(job.caller, row, made->probes, Deadline::after_ms(kAppendMs));
   if (!receipt.ok()) return failed(status_of(receipt.error()));
 
@@ -323,7 +324,7 @@ Result<hpcc::v1::ReplayResponse> Executor::replay(const Caller& caller, const Si
   }
   row.duration_ms = static_cast<uint64_t>(now_ms() - started_ms);
   const std::string probes = guest->observed ? encode_probes(guest->probes) : "";
-  describe(*guest, probes, &row);
+  describe(plan, *guest, probes, &row);
   hpcc::v1::ReplayResponse response;
   TRY_ASSIGN(*response.mutable_receipt(), append(caller, row, probes, Deadline::after_ms(kAppendMs)));
   for (std::string& difference : replay_differences(old.row, row)) response.add_differences(std::move(difference));

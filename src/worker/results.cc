@@ -28,10 +28,6 @@ std::string output_digest_of(const reapi::ActionResult& result, const std::strin
   return outputs_digest(std::move(outputs));
 }
 
-std::string stdio_digest_of(const BlobDigest& stdout_digest, const BlobDigest& stderr_digest) {
-  return BlobDigest::of(std::string(stdout_digest.view()) + std::string(stderr_digest.view())).hex();
-}
-
 std::string stdio_digest_of(const reapi::ActionResult& result) {
   return stdio_digest_of(message_digest(result.has_stdout_digest(), result.stdout_digest()),
                          message_digest(result.has_stderr_digest(), result.stderr_digest()));

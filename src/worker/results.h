@@ -42,6 +42,5 @@ class Results {
 // messages.
 std::string output_digest_of(const reapi::ActionResult& result, const std::string& working_directory);
 std::string stdio_digest_of(const reapi::ActionResult& result);
-std::string stdio_digest_of(const BlobDigest& stdout_digest, const BlobDigest& stderr_digest);
 
 }  // namespace hpcc

@@ -199,6 +199,17 @@ def inspect_finds_rows_by_digest_name_and_prefix(t):
         said = t.hpcc(["inspect", wanted]).stdout.decode()
         check(f"row {digest}" in said and "number           1\n" in said and "signed           yes" in said, wanted, said)
         check(b[ROW_ID] not in said, wanted, said)
+    # An object is looked up by its content, whatever its name; of several rows the newest comes first, and in full.
+    os.rename(t.path("src/a.o"), t.path("src/moved.bin"))
+    said = t.hpcc(["inspect", "moved.bin"]).stdout.decode()
+    check(f"row {digest}" in said and "name             /hpcc/w/src/a.c\n" in said, said)
+    t.hpcc(["gcc", "-MD", *flags, "src/a.c", "-o", "dep.o"], timeout=300)
+    newest = rows(t)[-1]
+    said = t.hpcc(["inspect", "dep.o"]).stdout.decode()
+    check(newest[ROW_ID] in said and f"object_digest    {hashlib.sha256(t.read('dep.o')).hexdigest()}\n" in said, said)
+    said = t.hpcc(["inspect", "src/a.c"]).stdout.decode()
+    check(newest[ROW_ID] in said and a[ROW_ID] not in said and f"\n  {digest[:12]}  " in said, said)
+    check(said.count("row_id") == 1, said)
     check(t.hpcc("inspect nothing.c", ok=False).returncode == 1)
     # What no worker vouches for is marked.
     t.hpcc("down", timeout=60)

@@ -1,9 +1,11 @@
 """Projects whose .hpcc names an image, on a machine without a worker: the image's own compiler, or what .hpcc allows."""
 import glob
+import hashlib
 import json
 import os
 import subprocess
 import tempfile
+import time
 
 from harness import Skip, check, test
 
@@ -52,8 +54,10 @@ def in_chroot(t, tree, argv):
 
 
 def local_rows(t):
+    """The client's own rows, by the names of their columns."""
     with open(os.path.join(t.hpcc_dir, "up/local.tsv")) as f:
-        return [line.split("\t") for line in f if not line.startswith("#")]
+        lines = [line.rstrip("\n").split("\t") for line in f]
+    return [dict(zip(lines[0][1:], line)) for line in lines[1:]]
 
 
 @test
@@ -67,8 +71,62 @@ def without_a_worker_the_images_compiler_compiles_here(t):
     stats = t.stats()
     check(stats["counters"]["fallback_image"] == 1, stats)
     rows = local_rows(t)
-    check(len(rows) == 1 and "namespace" in rows[0] and "/hpcc/w/src/a.c" in [c.strip() for c in rows[0]], rows)
+    check(len(rows) == 1 and rows[0]["driver"] == "namespace" and rows[0]["name"] == "/hpcc/w/src/a.c", rows)
     check(b"no_worker" in t.hpcc("explain hpcc.o").stdout, t.hpcc("explain hpcc.o").stdout)
+
+
+def digest_of(t, path):
+    return hashlib.sha256(t.read(path)).hexdigest()
+
+
+@test
+def a_row_says_what_was_compiled_here_and_what_came_out(t):
+    project(t)
+    t.hpcc(["gcc", "-Iinc", "-DAPI_TOKEN=hunter2", "-MD", "-c", "src/a.c", "-o", "a.o"])
+    row = local_rows(t)[-1]
+    check(row["object_digest"] == digest_of(t, "a.o") and row["exit"] == "0" and row["disposition"] == "fallback", row)
+    check(len(row["output_digest"]) == len(row["action_digest"]) == len(row["source_digest"]) == len(row["stdio_digest"]) == 64, row)
+    check("src/a.c" in row["flags"] and "hunter2" not in row["flags"] and row["replayable"] == "no:local", row)
+    said = t.hpcc("inspect a.o").stdout.decode()
+    check("no: asserted by the client" in said and "no: no worker ran it" in said, said)
+    t.write("bad.c", "int f(void) { return undeclared; }\n")
+    t.hpcc("gcc -c bad.c -o bad.o", ok=False)
+    row = local_rows(t)[-1]
+    check(row["exit"] == "1" and row["object_digest"] == "-" and row["name"] == "/hpcc/w/bad.c", row)
+    done = t.hpcc(["audit", "verify", os.path.join(t.hpcc_dir, "up/local.tsv"), "--key", "00" * 32], ok=False)
+    check(done.returncode == 1 and b"no row is signed" in done.stdout and b"WRONG" not in done.stdout, done)
+
+
+@test
+def a_link_is_recorded_and_does_not_hide_the_compiles_of_its_objects(t):
+    project(t)
+    t.write("m.c", "int main(void) { return 0; }\n")
+    t.hpcc("gcc -c m.c -o m.o")
+    before = t.hpcc("explain m.o").stdout
+    t.hpcc("gcc m.o -o m")
+    check(t.hpcc("explain m.o").stdout == before and b"bypass" not in before, before)
+    said = t.hpcc("explain m").stdout.decode()
+    check(f"input {digest_of(t, 'm.o')} {t.path('src/m.o')}" in said and f"output {digest_of(t, 'm')}" in said, said)
+    check(t.counters()["links_recorded"] == 1, t.counters())
+    row = local_rows(t)[-1]
+    check(row["object_digest"] == digest_of(t, "m") and row["disposition"] == "bypass", row)
+
+
+@test
+def a_compiler_that_the_image_lacks_is_named(t):
+    project(t)
+    done = t.hpcc("gcc-1 -c src/a.c -Iinc -o a.o", ok=False)
+    check(done.returncode != 0 and done.stderr.decode() == f"hpcc: gcc-1 is not in image sha256:{IMAGE}\n", done)
+
+
+@test
+def no_fallback_also_stops_a_compile_that_links_at_once(t):
+    project(t, 'fallback = "none"\n')
+    t.write("m.c", "int main(void) { return 0; }\n")
+    done = t.hpcc("gcc m.c -o m", ok=False)
+    check(done.returncode == 1 and not t.exists("m") and b"links in one command" in done.stderr, done)
+    check(t.counters()["error"] == 1, t.counters())
+    check(b"gcc" in t.hpcc("gcc --version").stdout)
 
 
 @test
@@ -94,7 +152,12 @@ def a_project_without_image_and_worker_does_not_silently_use_the_host(t):
     t.hpcc("gcc -c a.c -o a.o")
     check(t.exists("a.o"))
     check(t.counters()["fallback_host"] == 1, t.counters())
+    row = local_rows(t)[-1]
+    check(row["driver"] == "host" and row["object_digest"] == digest_of(t, "a.o") and row["exit"] == "0" and "a.c" in row["flags"], row)
     check("/hpcc/w/a.c" in t.hpcc("stats").stdout.decode(), "stats names every object of the host's compiler")
+    time.sleep(1.1)  # the counters' time has whole seconds
+    t.hpcc("-z")
+    check("/hpcc/w/a.c" not in t.hpcc("stats").stdout.decode(), "since the counters were zero there was none")
 
 
 @test

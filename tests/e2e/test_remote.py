@@ -177,6 +177,43 @@ def ctrl_c_ends_the_compile_at_the_worker(t):
 
 
 @test
+def a_killed_worker_is_told_and_up_starts_a_new_one(t):
+    up(t)
+    project(t)
+    status = json.loads(t.hpcc("status --json").stdout)
+    check(status["schema"] == 1 and status["up"] and status["workers"][0]["slots"] >= 1, status)
+    os.kill(status["worker_pid"], signal.SIGKILL)
+    deadline = time.time() + 60
+    while json.loads(t.hpcc("status --json", ok=False).stdout)["worker_pid"]:
+        check(time.time() < deadline, "the killed worker is still there")
+        time.sleep(0.1)
+    said = t.hpcc("status", ok=False)
+    check(said.returncode == 1 and b"worker     not running" in said.stdout and b"hpcc up" in said.stdout, said.stdout)
+    t.hpcc(["up", "--driver", "namespace"], timeout=180)
+    again = json.loads(t.hpcc("status --json").stdout)
+    check(again["up"] and again["scheduler_pid"] == status["scheduler_pid"] and again["worker_pid"] != status["worker_pid"], again)
+    check(compiled(t, "gcc -O1 -Iinc -c src/a.c -o a.o".split()) == {"remote_compiled"}, t.hpcc("explain a.o").stdout)
+    # Without its scheduler a worker is of no use either.
+    os.kill(again["scheduler_pid"], signal.SIGKILL)
+    t.hpcc(["up", "--driver", "namespace"], timeout=180)
+    check(compiled(t, "gcc -O2 -Iinc -c src/a.c -o b.o".split()) == {"remote_compiled"}, t.hpcc("explain b.o").stdout)
+
+
+@test
+def up_starts_nothing_where_its_driver_cannot_run(t):
+    down = json.loads(t.hpcc("status --json", ok=False).stdout)
+    check(not down["up"] and down["worker_pid"] is None and down["workers"] == [], down)
+    said = t.hpcc("up --driver qemu", ok=False, env={"HPCC_GUEST_KERNEL": "/etc/passwd"})
+    check(said.returncode == 1 and b"/etc/passwd is no ELF file" in said.stderr and b"./dev guest" in said.stderr, said.stderr)
+    if not os.path.exists("/usr/bin/bwrap") or os.path.exists("/usr/local/bin/bwrap"):
+        raise Skip("bubblewrap is not where it can be hidden")
+    hide = ["bwrap", "--dev-bind", "/", "/", "--bind", "/dev/null", "/usr/bin/bwrap"]
+    said = t.run([*hide, t.hpcc_bin, "up", "--driver", "namespace"], ok=False)
+    check(said.returncode == 1 and b"install the package bubblewrap" in said.stderr, said.stdout, said.stderr)
+    check(json.loads(t.hpcc("status --json", ok=False).stdout)["scheduler_pid"] is None, "nothing was started")
+
+
+@test
 def up_status_and_down_tell_what_they_did(t):
     up(t)
     again = t.hpcc("up")
