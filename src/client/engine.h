@@ -160,4 +160,7 @@ class Compile {
   std::vector<Event> events_;
 };
 
+// One line in the file that the caller's HPCC_LOG names, if it does.
+void append_log(const Request& request, const std::string& subject, const std::string& text);
+
 }  // namespace hpcc
