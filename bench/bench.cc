@@ -1,8 +1,9 @@
 // hpcc_bench: the figures of docs/performance.md, side by side in one run with interleaved rounds.
 //
 //   hpcc_bench --hpcc PATH [--ccache PATH] [--sccache PATH] [--json FILE] [--dir DIR] [--only NAME,...]
-//              [--quick|--full]
+//              [--quick|--full] [--fetch tools/fetch-source] [--image-dir DIR]
 //
+// --fetch: what gets the sources of real projects, for remote; --image-dir: an HPCC_DIR that has the toolchain image.
 // ccache from PATH is always measured; --ccache adds a newer one. Everything happens in a fresh directory with a small
 // fixed environment; daemons that it starts are ended.
 #include <signal.h>
@@ -153,7 +154,7 @@ pid_t start_stub_server(const std::string& path) {
 }
 
 struct Options {
-  std::string hpcc, ccache, sccache, json, dir, only;
+  std::string hpcc, ccache, sccache, json, dir, only, fetch, image_dir;
   Amount amount = Amount::kNormal;
 };
 
@@ -161,7 +162,8 @@ Options parse(int argc, char** argv) {
   Options options;
   std::map<std::string, std::string*> values = {{"--hpcc", &options.hpcc}, {"--ccache", &options.ccache},
                                                 {"--sccache", &options.sccache}, {"--json", &options.json},
-                                                {"--dir", &options.dir}, {"--only", &options.only}};
+                                                {"--dir", &options.dir}, {"--only", &options.only},
+                                                {"--fetch", &options.fetch}, {"--image-dir", &options.image_dir}};
   for (int i = 1; i < argc; ++i) {
     std::string word = argv[i];
     if (values.contains(word) && i + 1 < argc) {
@@ -170,7 +172,8 @@ Options parse(int argc, char** argv) {
       options.amount = word == "--quick" ? Amount::kQuick : Amount::kFull;
     } else {
       std::printf("usage: hpcc_bench --hpcc PATH [--ccache PATH] [--sccache PATH] [--json FILE] [--dir DIR]\n"
-                  "                  [--only hit,rate,rebuild,cold,memory,first] [--quick|--full]\n");
+                  "                  [--only hit,rate,rebuild,cold,memory,first,remote,microvm] [--quick|--full]\n"
+                  "                  [--fetch tools/fetch-source] [--image-dir DIR]\n");
       std::exit(word == "--help" ? 0 : 2);
     }
   }
@@ -208,7 +211,8 @@ void add_tools(Context& context, const Options& options, const std::string& self
 void measure_all(Context& context, const std::string& only) {
   const std::pair<const char*, void (*)(Context&)> measures[] = {
       {"hit", measure_hits},   {"rate", measure_rate},     {"rebuild", measure_rebuild},
-      {"cold", measure_cold}, {"memory", measure_memory}, {"first", measure_first}};
+      {"cold", measure_cold}, {"memory", measure_memory}, {"first", measure_first},
+      {"remote", measure_remote}, {"microvm", measure_microvm}};
   for (const auto& [name, measure] : measures) {
     if (only.empty() || ("," + only + ",").find("," + std::string(name) + ",") != std::string::npos) measure(context);
   }
@@ -225,6 +229,10 @@ int main_of_bench(int argc, char** argv) {
   context.gxx = on_path("g++");
   context.ninja = on_path("ninja");
   context.amount = options.amount;
+  context.fetch = options.fetch;
+  const char* home = std::getenv("HOME");
+  context.image_dir = options.image_dir;
+  if (context.image_dir.empty()) context.image_dir = std::string(home ? home : "/root") + "/.cache/hpcc-test-image";
   context.stub_socket = work + "/stub.sock";
   describe_machine(&context.report);
   add_tools(context, options, std::filesystem::canonical("/proc/self/exe"));

@@ -28,6 +28,8 @@ enum class Amount { kQuick, kNormal, kFull };
 
 struct Context {
   std::string work, gcc, gxx, ninja, stub_socket;
+  std::string image_dir;  // an HPCC_DIR in which the toolchain image is, or is made
+  std::string fetch;      // tools/fetch-source
   std::vector<Tool> tools;
   Amount amount = Amount::kNormal;
   Report report;
@@ -76,5 +78,7 @@ void measure_rebuild(Context& context);     // all-hit rebuild under ninja
 void measure_cold(Context& context);        // empty cache over no cache
 void measure_memory(Context& context);      // launcher and daemon
 void measure_first(Context& context);       // first answer in a fresh directory
+void measure_remote(Context& context);      // compiles by a worker: steps, bytes, the client's processor time
+void measure_microvm(Context& context);     // the same in a microVM: boot and warm
 
 }  // namespace hpcc::bench

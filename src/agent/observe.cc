@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/limits.h"
+#include "wire/volatile.h"
 
 namespace hpcc {
 
@@ -12,6 +13,10 @@ bool ProbeCollector::add(std::string_view chunk) {
   if (!decode_events(chunk, &events).ok()) return false;
   for (const Event& event : events) {
     const std::string path = join_path(cwd_, event.path);
+    const bool there = event.state != frame::State::kAbsent;
+    if (there && volatile_kind(event.path, event.op) == Volatile::kRefuse) saw_more_ = true;
+    const bool own = event.op == frame::Op::kList || event.op == frame::Op::kExec;
+    if (there && own && is_under(lexically_normal(path), kLogicalRoot)) saw_more_ = true;
     switch (event.op) {
       case frame::Op::kWrite:
         written_.insert(lexically_normal(path));
@@ -27,9 +32,6 @@ bool ProbeCollector::add(std::string_view chunk) {
       case frame::Op::kReadlink:
       case frame::Op::kExec:
       case frame::Op::kList:
-        if (event.op == frame::Op::kList && event.state != frame::State::kAbsent) {
-          listed_ |= is_under(lexically_normal(path), kLogicalRoot);
-        }
         if (event.state == frame::State::kAbsent) add_failed(path);
         break;
     }

@@ -22,9 +22,10 @@ class ProbeCollector {
   bool add(std::string_view chunk);
   // What the compile wrote itself, and what it was to write, is no probe: a client's old object file is no input.
   Probes finish(const v1::Compile& compile) const;
-  // A directory of the project was listed. There only inputs are, so what the compile made of the names that it did not
-  // find is not what it would have made of the project's own directory; and they are no probes.
-  bool listed() const { return listed_; }
+  // The compile saw what its probes cannot tell: something that the kernel makes up at each look, or the names in a
+  // directory of the project, of which only the staged ones are here; or a program of the project ran, which may ask
+  // for anything.
+  bool saw_more() const { return saw_more_; }
 
  private:
   void add_failed(const std::string& path);
@@ -32,7 +33,7 @@ class ProbeCollector {
 
   std::string cwd_;
   std::set<std::string> failed_, written_, read_;
-  bool listed_ = false;
+  bool saw_more_ = false;
 };
 
 }  // namespace hpcc

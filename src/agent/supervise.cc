@@ -251,7 +251,7 @@ class Supervisor {
     probes_ = encode_probes(collector.finish(compile_));
     const uint32_t blind = frame::kForeign | frame::kUntraced | frame::kTruncated;
     result_.set_observed((tracer.finish_flags() & blind) == 0 && probes_.size() <= limits::kProbesBytes &&
-                         !collector.listed());
+                         !collector.saw_more());
     if (probes_.size() > limits::kProbesBytes) probes_ = encode_probes(Probes{});
     return {};
   }

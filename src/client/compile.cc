@@ -453,13 +453,17 @@ void Compile::write_history(const std::string& outcome, const std::string& why) 
 }
 
 void Compile::log(const std::string& text) {
-  std::optional<std::string_view> file = find_env(request_.env, "HPCC_LOG");
+  append_log(request_, invocation_ ? history_name_ : request_.argv[0], text);
+}
+
+void append_log(const Request& request, const std::string& subject, const std::string& text) {
+  std::optional<std::string_view> file = find_env(request.env, "HPCC_LOG");
   if (!file || file->empty()) return;
-  Fd fd(open(join_path(request_.cwd, *file).c_str(),
+  Fd fd(open(join_path(request.cwd, *file).c_str(),
              O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600));
   struct stat info;
   if (!fd || fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != geteuid()) return;
-  std::string line = (invocation_ ? history_name_ : request_.argv[0]) + ": " + text;
+  std::string line = subject + ": " + text;
   std::replace(line.begin(), line.end(), '\n', ';');  // one event, one line
   (void)write_fd(fd.get(), line + "\n", std::string(*file)).ok();
 }

@@ -162,5 +162,7 @@ class Compile {
 // A link is not cached; what went in and came out is recorded, so that a released binary can be tied to its compiles.
 // Returns what became of it.
 std::string record_link(Engine& engine, const Request& request, const BypassReason& link, const Finish& finish);
+// One line in the file that the caller's HPCC_LOG names, if it does.
+void append_log(const Request& request, const std::string& subject, const std::string& text);
 
 }  // namespace hpcc

@@ -112,7 +112,7 @@ std::string make_action(const CasDigest& command, const CasDigest& input_root, c
 }
 
 std::string describe_action(const ReapiCommand& command, const std::vector<TreeFile>& inputs,
-                            const std::string& image) {
+                            const std::vector<std::string>& directories, const std::string& image) {
   std::string text = "image " + image + "\n";
   auto line = [&](const std::string& tag, std::string_view value) {
     text += tag + " ";
@@ -122,6 +122,7 @@ std::string describe_action(const ReapiCommand& command, const std::vector<TreeF
   for (const std::string& argument : command.arguments) line("option", argument);
   for (const auto& [name, value] : command.environment) line("env", name + "=" + value);
   line("directory", command.working_directory);
+  for (const std::string& path : directories) line("folder", path);
   for (const TreeFile& file : inputs) line("file:" + file.path, file.content.digest.hex());
   return text;
 }

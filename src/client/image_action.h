@@ -37,6 +37,7 @@ std::string make_action(const CasDigest& command, const CasDigest& input_root, c
                         bool cacheable);
 
 // For `hpcc explain`: everything the Action is made of, one line each.
-std::string describe_action(const ReapiCommand& command, const std::vector<TreeFile>& inputs, const std::string& image);
+std::string describe_action(const ReapiCommand& command, const std::vector<TreeFile>& inputs,
+                            const std::vector<std::string>& directories, const std::string& image);
 
 }  // namespace hpcc

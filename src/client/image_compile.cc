@@ -21,16 +21,7 @@ namespace {
 
 constexpr int kRounds = 4;  // of adding what a guest looked for in vain
 constexpr uint32_t kRemoteTimeoutMs = 15 * 60 * 1000;
-
-std::string join_relative(const std::string& directory, std::string_view name) {
-  return directory.empty() ? std::string(name) : directory + "/" + std::string(name);
-}
-
-// A logical path of a guest's probes, below the root.
-std::string below_root(const std::string& logical) {
-  const size_t size = std::string_view(kLogicalRoot).size();
-  return logical.size() <= size ? std::string() : logical.substr(size + 1);
-}
+constexpr size_t kWhyNames = 8;  // inputs that explain names
 
 // The driver's name tells the family; cc and c++ are gcc's in the images that hpcc makes.
 Family family_of(std::string_view name) {
@@ -78,12 +69,17 @@ ImageCompile::~ImageCompile() {
 Answer ImageCompile::begin() {
   begun_ns_ = monotonic_ns();
   if (std::optional<BypassReason> reason = prepare()) return locally(*reason);
+  const int64_t scanned_ns = monotonic_ns();
   build_action();
   key_ = DirectKey::of("image action " + action_.hex());
+  key_text_ = describe_action(command_, inputs_, directories_, project_.image);
   if (!(request_.flags & frame::kRecache) && cacheable_) {
     if (std::optional<Answer> hit = try_hit()) return std::move(*hit);
   }
+  why_ = why_compiled();
   engine_.store().count(Counter::kMissNoKey);
+  timing_ = "scan " + std::to_string((scanned_ns - begun_ns_) / 1000) + ", action and store " +
+            std::to_string((monotonic_ns() - scanned_ns) / 1000);
   return ask();
 }
 
@@ -117,78 +113,6 @@ std::optional<BypassReason> ImageCompile::prepare() {
   if (invocation_->native_cpu) return BypassReason{Bypass::kNativeCpu, "-march=native or a kin", {}, {}};
   if (std::optional<BypassReason> reason = check_outputs()) return reason;
   return scan();
-}
-
-std::optional<BypassReason> ImageCompile::check_outputs() {
-  for (const OutputFile& output : invocation_->outputs) {
-    const std::string path = join_path(request_.cwd, output.path);
-    std::optional<std::string> below = project_path(path, scan_place_);
-    if (!below) return BypassReason{Bypass::kOutsideRoot, output.path, {}, {}};
-    if (leaves_link(path)) return BypassReason{Bypass::kOddPath, output.path, {}, {}};
-    outputs_.insert(*below);
-  }
-  std::string offender;
-  if (outputs_are_ordinary(*invocation_, place_, &offender)) return std::nullopt;
-  return BypassReason{Bypass::kOutputSpecial, offender, {}, {}};
-}
-
-// Whether a ".." in the path stands behind a symbolic link.
-bool ImageCompile::leaves_link(const std::string& path) const {
-  for (size_t at = path.find("/.."); at != std::string::npos; at = path.find("/..", at + 1)) {
-    struct stat info;
-    if (at + 3 < path.size() && path[at + 3] != '/') continue;
-    if (lstat(path.substr(0, at).c_str(), &info) == 0 && S_ISLNK(info.st_mode)) return true;
-  }
-  return false;
-}
-
-std::optional<BypassReason> ImageCompile::scan() {
-  view_ = std::make_unique<ProjectView>(mode_.projects(), place_.root);
-  ScanResult found = scan_includes(*invocation_, env_, scan_place_, view_->scan_files());
-  // First: a file that cannot be seen may also have been taken for one that is not there.
-  if (std::optional<BypassReason> reason = unseen()) return reason;
-  if (found.problem != Bypass::kNone) return BypassReason{found.problem, found.detail, {}, {}};
-  // Clang looks at its outputs before it writes them, as it does at headers: were one asked for, it could not be told.
-  for (const std::string& output : outputs_) {
-    if (!found.computed || family_ != Family::kClang || view_->kind(output) == EntryKind::kAbsent) continue;
-    return BypassReason{Bypass::kOddPath, output + ", and computed names of headers", {}, {}};
-  }
-  files_ = std::move(found.files);
-  directories_ = std::move(found.directories);
-  return digest_inputs();
-}
-
-std::optional<BypassReason> ImageCompile::digest_inputs() {
-  uint32_t facts = 0;
-  bool once = std::any_of(invocation_->key_args.begin(), invocation_->key_args.end(),
-                          [](const KeyArg& arg) { return scan_directives(arg.value).once; });
-  std::map<BlobDigest, std::string> contents;
-  std::string equal;
-  inputs_.clear();
-  inputs_.reserve(files_.size());
-  for (const std::string& path : added_) (void)view_->directives(path).ok();  // else the next line tells
-  for (const std::string& path : files_) {
-    Result<ProjectView::Fact> fact = view_->fact(path);
-    if (!fact.ok()) return BypassReason{Bypass::kInputChanged, fact.error().to_string(), {}, {}};
-    facts |= fact->facts;
-    once = once || fact->once;
-    auto [other, fresh] = contents.emplace(fact->file.content.digest, path);
-    if (!fresh && fact->file.content.size_bytes != 0) equal = path + " and " + other->second;
-    inputs_.push_back(fact->file);
-  }
-  // Which of them is read depends on times, or on whether they are one file; here all are files of one time.
-  if (once && !equal.empty()) return BypassReason{Bypass::kIdenticalInputs, equal, {}, {}};
-  return check_time(facts);
-}
-
-// __DATE__ and its kin, anywhere in reach: such a result is made each time anew, unless the time is fixed.
-std::optional<BypassReason> ImageCompile::check_time(uint32_t facts) {
-  for (const KeyArg& arg : invocation_->key_args) facts |= scan_source_facts(arg.value);
-  const bool fixed = family_ == Family::kGcc && find_env(request_.env, "SOURCE_DATE_EPOCH").has_value();
-  const uint32_t never = kFactTimestamp | kFactPragmaDependency;
-  if ((facts & never) != 0 || may_paste_time_macro(facts)) cacheable_ = false;
-  if ((facts & kFactDateTime) != 0 && !fixed) cacheable_ = false;
-  return std::nullopt;
 }
 
 void ImageCompile::build_action() {
@@ -232,9 +156,42 @@ std::optional<Answer> ImageCompile::try_hit() {
     store.count(Counter::kBytesServed, *bytes);
     store.count(Counter::kHitTimeUs, static_cast<uint64_t>(monotonic_ns() - begun_ns_) / 1000);
     engine_.note_hit(history_name_, key_, entry->sequence);
+    log("hit " + key_.hex());
     return done(result, 0);
   }
   return std::nullopt;
+}
+
+// What changed since this output was made last: the command and the files that the scan knows, or what else the entry
+// that served it depends on.
+std::string ImageCompile::why_compiled() {
+  if (request_.flags & frame::kRecache) return "asked for by HPCC_RECACHE";
+  Store& store = engine_.store();
+  std::optional<HistoryRecord> last = read_history(store, history_name_);
+  uint64_t sequence = 0;
+  std::optional<HitNote> hit = engine_.last_hit(history_name_);
+  if (hit && (!last || hit->when_ns > last->when_ns)) {
+    if (std::optional<std::string> text = read_key_text(store, hit->key)) {
+      sequence = hit->sequence;
+      last = HistoryRecord{hit->when_ns, "hit", "", history_name_, *std::move(text)};
+    }
+  }
+  if (!last) last = read_history(store, source_history_name(request_.cwd, invocation_->source));
+  if (!last) return "first compile of this file";
+  if (last->key_text.empty()) return "the last compile did not go to a worker: " + last->outcome;
+  std::vector<std::string> why = explain_key_change(last->key_text, key_text_);
+  if (why.empty() && !cacheable_) why.emplace_back("an input names the time, so the result is never stored");
+  if (why.empty()) {
+    Engine::LoadedList entries = engine_.load(key_, place_);
+    auto used = std::find_if(entries->begin(), entries->end(), [&](const auto& e) { return e->sequence == sequence; });
+    if (used == entries->end()) used = entries->begin();
+    if (used != entries->end()) (*used)->manifest->matches(engine_.files(), &why, kWhyNames);
+  }
+  if (why.empty() && last->outcome != "hit") why.push_back("the last compile: " + last->outcome);
+  if (why.empty()) why.emplace_back("the entry was evicted or removed");
+  std::string text;
+  for (const std::string& sentence : why) text += (text.empty() ? "" : "\n") + sentence;
+  return text;
 }
 
 Answer ImageCompile::ask() {
@@ -285,16 +242,18 @@ Answer ImageCompile::resume() {
 }
 
 Answer ImageCompile::take(const remote::RemoteResult& result) {
+  timing_ += ", " + result.timing;
   const AskedFor asked = {project_.image, input_root_, action_, scan_place_.cwd, asked_s_};
   Result<AuditRow> row = mode_.receipts().check(result, asked);
   if (!row.ok()) return locally({Bypass::kReceiptRefused, row.error().to_string(), {}, {}});
   if (row->probes_digest.empty()) {
-    return locally({Bypass::kUntraced, "in the guest: what the compile looked for is not known", {}, {}});
+    return locally({Bypass::kUntraced, "in the guest: what the compile looked at is not all known", {}, {}});
   }
   Result<Probes> probes = decode_probes(result.probes);
   if (!probes.ok()) return locally({Bypass::kReceiptRefused, probes.error().to_string(), {}, {}});
   bool added = false;
   if (std::optional<BypassReason> reason = add_missing(*probes, &added)) return locally(*reason);
+  if (std::optional<BypassReason> reason = check_added()) return locally(*reason);
   if (added) {
     if (++rounds_ > kRounds)
       return locally({Bypass::kScanIncomplete, "after " + std::to_string(kRounds) + " rounds", {}, {}});
@@ -312,46 +271,6 @@ Answer ImageCompile::take(const remote::RemoteResult& result) {
   return accept(result, *probes);
 }
 
-std::optional<BypassReason> ImageCompile::add_missing(const Probes& probes, bool* added) {
-  const std::set<std::string> known(files_.begin(), files_.end());
-  std::set<std::string> directories(directories_.begin(), directories_.end());
-  for (const ProbeGroup& group : probes.groups) {
-    for (uint32_t index : group.directories) {
-      const std::string directory = below_root(probes.directories[index]);
-      for (const std::string& name : group.names) {
-        const EntryKind kind = view_->kind_in(directory, name);
-        if (kind == EntryKind::kAbsent) continue;
-        const std::string path = join_relative(directory, name);
-        const bool is_directory = kind == EntryKind::kDirectory;
-        // What the guest would have instead is not the same: a plain directory, a file that the compile is to make.
-        if (kind == EntryKind::kOther || outputs_.count(path) != 0 ||
-            view_->crosses_link(is_directory ? path : directory)) {
-          return BypassReason{Bypass::kOddPath, path, {}, {}};
-        }
-        if (is_directory && directories.insert(path).second) {
-          added_directories_.push_back(path);
-          *added = true;
-        } else if (!is_directory && known.count(path) == 0) {
-          files_.push_back(path);
-          added_.push_back(path);
-          *added = true;
-        }
-      }
-    }
-  }
-  if (const std::optional<BypassReason> reason = unseen()) return reason;
-  directories_.assign(directories.begin(), directories.end());
-  std::sort(files_.begin(), files_.end());
-  files_.erase(std::unique(files_.begin(), files_.end()), files_.end());
-  return std::nullopt;
-}
-
-// What could not be looked at is not absent.
-std::optional<BypassReason> ImageCompile::unseen() const {
-  if (!view_->failure()) return std::nullopt;
-  return BypassReason{Bypass::kUnreadable, view_->failure()->to_string(), {}, {}};
-}
-
 Answer ImageCompile::accept(const remote::RemoteResult& result, const Probes& probes) {
   Store& store = engine_.store();
   Collected collected = collect_guest_outputs(*invocation_, scan_place_, result, store);
@@ -361,11 +280,11 @@ Answer ImageCompile::accept(const remote::RemoteResult& result, const Probes& pr
   Result<uint64_t> bytes = place_outputs(made, *invocation_, place_, request_.umask, store, caller_waits_);
   if (!bytes.ok()) return locally({Bypass::kStoreError, bytes.error().to_string(), {}, {}});
   const std::string how = std::string(result.cached ? "hit" : "compiled") + " by worker " + result.worker;
+  log(how + ", us: " + timing_ + ", in all " + std::to_string((monotonic_ns() - begun_ns_) / 1000));
   if (result.exit_code != 0) {
     const std::string object = join_path(request_.cwd, invocation_->object);
     struct stat info;
-    // As the compilers do: an object of an earlier success does not stay.
-    if (!invocation_->object.empty() && lstat(object.c_str(), &info) == 0 && S_ISREG(info.st_mode))
+    if (removes_old_object(made.stderr_text) && lstat(object.c_str(), &info) == 0 && S_ISREG(info.st_mode))
       unlink(object.c_str());
     write_history("failed, " + how);
     return done(made, result.exit_code);
@@ -377,67 +296,13 @@ Answer ImageCompile::accept(const remote::RemoteResult& result, const Probes& pr
     Status put = store.put(key_, Entry{0, std::move(manifest), made});
     if (!put.ok()) store.count(Counter::kError);
     store.count(Counter::kBytesStored, collected.bytes);
-    write_key_text(store, key_, describe_action(command_, inputs_, project_.image));
+    write_key_text(store, key_, key_text_);
   } else {
     store.count(Counter::kNotStored);
     store.count_reason(Bypass::kTimeMacro);
   }
   write_history(how);
   return done(made, 0);
-}
-
-// What the local entry depends on beyond the Action's digest: files that only a guest knew to ask for, and everything
-// that it looked for and nobody has.
-Manifest ImageCompile::manifest_of(const Probes& probes) {
-  Manifest manifest;
-  for (const std::string& path : added_) {
-    Result<ProjectView::Fact> fact = view_->fact(path);
-    if (!fact.ok()) continue;
-    struct stat info;
-    const bool program = stat(join_path(place_.root, path).c_str(), &info) == 0 && (info.st_mode & 0111) != 0;
-    manifest.inputs.push_back(
-        {{Anchor::kRoot, path}, program ? InputKind::kProgram : InputKind::kFile, fact->file.content.digest});
-  }
-  for (const std::string& path : added_directories_) {
-    manifest.inputs.push_back({{Anchor::kRoot, path}, InputKind::kDirectory, BlobDigest()});
-  }
-  std::sort(manifest.inputs.begin(), manifest.inputs.end(),
-            [](const Input& a, const Input& b) { return a.path < b.path; });
-  for (const auto& [directory, names] : absent_names(probes)) {
-    AbsentSet set;
-    set.directory = {Anchor::kRoot, directory.empty() ? "." : directory};
-    // A link that leads nowhere may begin to lead somewhere without its directory changing.
-    for (const std::string& name : names) {
-      (view_->lists(directory, name) ? set.checked_names : set.names).push_back(name);
-    }
-    manifest.absents.push_back(std::move(set));
-  }
-  std::sort(manifest.absents.begin(), manifest.absents.end(),
-            [](const AbsentSet& a, const AbsentSet& b) { return a.directory < b.directory; });
-  return manifest;
-}
-
-// By directory that is here. Where even the directory is absent, so is its first missing part.
-std::map<std::string, std::set<std::string>> ImageCompile::absent_names(const Probes& probes) {
-  std::map<std::string, std::set<std::string>> absent;
-  for (const ProbeGroup& group : probes.groups) {
-    for (uint32_t index : group.directories) {
-      std::string directory = below_root(probes.directories[index]), gone;
-      while (view_->kind(directory) != EntryKind::kDirectory) {
-        gone = std::string(basename_of(directory));
-        directory = directory.find('/') == std::string::npos ? "" : std::string(directory_of(directory));
-      }
-      if (!gone.empty()) {
-        absent[directory].insert(gone);
-        continue;
-      }
-      for (const std::string& name : group.names) {
-        if (outputs_.count(join_relative(directory, name)) != 0) continue;
-        if (view_->kind_in(directory, name) == EntryKind::kAbsent) absent[directory].insert(name);
-      }
-    }
-  }
-  return absent;
 }
 
 Answer ImageCompile::done(const CompileResult& result, int exit_code) {
@@ -451,12 +316,21 @@ Answer ImageCompile::done(const CompileResult& result, int exit_code) {
   return {frame::Type::kDone, encode_done(exit_code, from_logical(result.stdout_text, place_.root), err)};
 }
 
+// Whether the compiler, failing, takes away an object of an earlier success. gcc does so for what the failing program
+// was to write: the compiler proper writes assembly, the assembler the object.
+bool ImageCompile::removes_old_object(const std::string& messages) const {
+  if (invocation_->object.empty()) return false;
+  if (family_ == Family::kClang || messages.find("Assembler messages:") != std::string::npos) return true;
+  return std::any_of(argv_.begin(), argv_.end(), [](const std::string& arg) { return arg == "-S" || arg == "-pipe"; });
+}
+
 // No worker: the image's compiler here, or what .hpcc allows in its place.
 Answer ImageCompile::locally(const BypassReason& reason) {
   local_reason_ = reason;
   is_query_ = is_query(reason);
   Store& store = engine_.store();
   const std::string detail = std::string(bypass_name(reason.reason)) + " " + reason.detail;
+  log("not by a worker: " + detail);
   if (is_query_) {
     store.count_bypass(reason.reason);
     if (reason.link_output.empty()) note_bypass(store, request_, detail);  // else what it links is recorded at the end
@@ -570,22 +444,18 @@ void ImageCompile::render_dep_file() {
   if (fd && rendered.ok()) (void)write_fd(fd.get(), *rendered, path).ok();
 }
 
+void ImageCompile::log(const std::string& text) const {
+  append_log(request_, invocation_ ? history_name_ : request_.argv[0], text);
+}
+
 void ImageCompile::write_history(const std::string& outcome) {
   HistoryRecord record;
   record.when_ns = realtime_ns();
   record.outcome = outcome;
   record.object = history_name_;
-  record.key_text = describe_action(command_, inputs_, project_.image);
+  record.key_text = key_text_;
+  record.why = why_;
   Store& store = engine_.store();
-  std::optional<HistoryRecord> last = read_history(store, history_name_);
-  if (!last || last->key_text.empty()) {
-    record.why = "first compile of this file";
-  } else {
-    for (const std::string& change : explain_key_change(last->key_text, record.key_text)) {
-      record.why += (record.why.empty() ? "" : "\n") + change;
-    }
-    if (record.why.empty()) record.why = "no entry serves this output, or a file that was absent is there now";
-  }
   ::hpcc::write_history(store, history_name_, record);
   ::hpcc::write_history(store, source_history_name(request_.cwd, invocation_->source), record);
 }

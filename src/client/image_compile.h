@@ -55,6 +55,7 @@ class ImageCompile {
   std::optional<BypassReason> check_outputs();
   std::optional<BypassReason> scan();
   std::optional<BypassReason> digest_inputs();
+  bool names_resolved_paths() const;
   std::optional<BypassReason> check_time(uint32_t facts);
   void build_action();
   std::optional<Answer> try_hit();
@@ -64,6 +65,7 @@ class ImageCompile {
   std::optional<BypassReason> unseen() const;
   // `added`: the tree has something that the guest looked for in vain; it is then an input of the next round.
   std::optional<BypassReason> add_missing(const Probes& probes, bool* added);
+  std::optional<BypassReason> check_added();
   Answer accept(const remote::RemoteResult& result, const Probes& probes);
   Manifest manifest_of(const Probes& probes);
   std::map<std::string, std::set<std::string>> absent_names(const Probes& probes);
@@ -81,7 +83,10 @@ class ImageCompile {
   std::vector<std::string> local_arguments() const;
   void render_dep_file();
   bool wants_colour() const;
+  std::string why_compiled();
+  bool removes_old_object(const std::string& messages) const;
   void write_history(const std::string& outcome);
+  void log(const std::string& text) const;
 
   Engine& engine_;
   ImageMode& mode_;
@@ -90,6 +95,7 @@ class ImageCompile {
   const std::function<bool()>& caller_waits_;
   const Wake wake_;
   int64_t begun_ns_ = 0;
+  std::string timing_;  // of the rounds so far, for HPCC_LOG
 
   Place place_;
   ScanPlace scan_place_;
@@ -112,7 +118,7 @@ class ImageCompile {
   remote::Submit submit_;
   ActionDigest action_;
   DirectKey key_;  // of the first round's Action
-  std::string history_name_;
+  std::string key_text_, why_, history_name_;
 
   std::shared_ptr<Inbox> inbox_;
   uint64_t asked_ = 0;    // id of what the link was asked, 0: nothing

@@ -2,7 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -112,12 +115,25 @@ EntryKind ProjectView::kind_in(const std::string& directory, std::string_view na
   if (found == names->names.end()) return EntryKind::kAbsent;
   if (found->second == DT_REG) return EntryKind::kFile;
   if (found->second == DT_DIR) return EntryKind::kDirectory;
-  struct stat info;
-  const std::string path = absolute(directory) + "/" + std::string(name);
-  if (stat(path.c_str(), &info) != 0) {
-    if (!means_absent(errno) && !failure_) failure_ = errno_error("stat " + path);
-    return EntryKind::kAbsent;
+  met_link_ |= found->second == DT_LNK;
+  const EntryKind kind = kind_of_link(directory.empty() ? std::string(name) : directory + "/" + std::string(name));
+  if (kind == EntryKind::kOther && !failure_) {
+    failure_ =
+        Error{Code::kUnsupported, absolute(directory) + "/" + std::string(name) + " is no plain file of the project"};
   }
+  return kind;
+}
+
+// Followed as in a sandbox whose only way into the project is its root.
+EntryKind ProjectView::kind_of_link(const std::string& path) {
+  if (!root_fd_) root_fd_ = Fd(open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  struct open_how how = {};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH;
+  Fd fd(static_cast<int>(syscall(SYS_openat2, root_fd_.get(), path.c_str(), &how, sizeof how)));
+  if (!fd && means_absent(errno)) return EntryKind::kAbsent;
+  struct stat info;
+  if (!fd || fstat(fd.get(), &info) != 0) return EntryKind::kOther;
   return S_ISREG(info.st_mode) ? EntryKind::kFile : S_ISDIR(info.st_mode) ? EntryKind::kDirectory : EntryKind::kOther;
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/fd.h"
 #include "client/files.h"
 #include "compiler/include_scan.h"
 #include "model/input_tree.h"
@@ -56,6 +57,8 @@ class ProjectView {
   std::string identity(const std::string& directory);
   // The first thing that could not be looked at. What was taken for absent may be there.
   const std::optional<Error>& failure() const { return failure_; }
+  // Whether any path asked for was a symbolic link.
+  bool met_link() const { return met_link_; }
   Result<std::shared_ptr<const Directives>> directives(const std::string& path);
   struct Fact {
     TreeFile file;
@@ -68,13 +71,16 @@ class ProjectView {
 
  private:
   const ProjectFiles::Listing* listing(const std::string& directory);
+  EntryKind kind_of_link(const std::string& path);
   std::string absolute(const std::string& path) const { return path.empty() ? root_ : root_ + "/" + path; }
 
   ProjectFiles& project_;
   const std::string root_;
   std::unordered_map<std::string, std::shared_ptr<const ProjectFiles::Listing>> listings_;
   std::unordered_map<std::string, Fact> facts_;
+  Fd root_fd_;
   std::optional<Error> failure_;
+  bool met_link_ = false;
 };
 
 }  // namespace hpcc

@@ -26,6 +26,12 @@ TEST(Directives, IncludesAreFoundInEveryForm) {
   EXPECT_FALSE(found.computed);
 }
 
+TEST(Directives, TheWordOnceIsSeenHoweverThePragmaIsWritten) {
+  EXPECT_TRUE(scan_directives("#pragma once\n").once);
+  EXPECT_TRUE(scan_directives("#define P(x) _Pragma(#x)\nP(once)\n").once);
+  EXPECT_FALSE(scan_directives("#pragma GCC system_header\n").once);
+}
+
 TEST(Directives, CommentsAndStringsHideNothingAndShowNothing) {
   EXPECT_EQ(names("/* #include \"no.h\"\n#include \"no.h\"\n*/\n#include \"yes.h\"\n"), Names{"yes.h"});
   EXPECT_EQ(names("// don't \\\n#include \"no.h\"\n#include \"yes.h\"\n"), Names{"yes.h"});

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -89,12 +90,21 @@ class ProxySession final : public GuestSession {
     syscall(SYS_pidfd_send_signal, proxy_.pidfd(), SIGKILL, nullptr, 0);
   }
 
+  // " (signal 31)", when it has ended already.
+  std::string manner_of_end() const {
+    siginfo_t info = {};
+    if (waitid(P_PIDFD, static_cast<id_t>(proxy_.pidfd()), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+      return "";
+    return std::string(info.si_code == CLD_EXITED ? " (exit code " : " (signal ") + std::to_string(info.si_status) +
+           ")";
+  }
+
   // The proxy has ended, or did not speak the protocol: its last words.
   Error session_error() {
     std::lock_guard<std::mutex> lock(error_mutex_);
     healthy_ = false;
     if (error_) return *error_;
-    error_ = Error{Code::kIo, "the guest's proxy ended", 0};
+    error_ = Error{Code::kIo, "the guest's proxy ended" + manner_of_end(), 0};
     for (bool reset = false;;) {
       Result<Message> message = receive_message(control_.get(), Deadline::after_ms(1000));
       // A proxy that ends with a request of ours unread resets the socket: told once, before what it had said.

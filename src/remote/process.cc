@@ -70,6 +70,18 @@ Status check_outputs(const WorkerClient::ActionResult& result) {
   return {};
 }
 
+// What the execution was made of, as the worker says.
+void add_worker_times(const build::bazel::remote::execution::v2::ExecutedActionMetadata& times, Timing* timing) {
+  auto between = [](const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
+    return (to.seconds() - from.seconds()) * 1'000'000 + (to.nanos() - from.nanos()) / 1000;
+  };
+  if (!times.has_worker_completed_timestamp()) return;
+  timing->add("of which session", between(times.queued_timestamp(), times.worker_start_timestamp()));
+  timing->add("guest", between(times.execution_start_timestamp(), times.execution_completed_timestamp()));
+  timing->add("kept", between(times.output_upload_start_timestamp(), times.output_upload_completed_timestamp()));
+  timing->add("row", between(times.output_upload_completed_timestamp(), times.worker_completed_timestamp()));
+}
+
 }  // namespace
 
 RemoteProcess::RemoteProcess(Fd socket, const std::string& client_dir)
@@ -112,7 +124,7 @@ void RemoteProcess::accept(remote::Submit submit) {
   std::lock_guard lock(mutex_);
   auto cancellation = std::make_shared<Cancellation>();
   running_[submit.id] = cancellation;
-  waiting_.push_back({std::move(submit), cancellation});
+  waiting_.push_back({std::move(submit), cancellation, {}});
   if (idle_ < waiting_.size() && threads_.size() < kThreads) threads_.emplace_back([this] { work(); });
   changed_.notify_one();
 }
@@ -163,16 +175,18 @@ Result<std::shared_ptr<WorkerClient>> RemoteProcess::worker_of(const v1::Lease& 
 }
 
 // One lease after the other, while another may help.
-remote::RemoteResult RemoteProcess::compile(const Job& job) {
+remote::RemoteResult RemoteProcess::compile(Job& job) {
   uint64_t sent = 0;
   Error error{Code::kIo, "no worker", 0};
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if (job.cancellation->cancelled()) return failure(remote::Outcome::kCancelled, {Code::kTimeout, "cancelled", 0});
     Result<v1::Lease> lease = leases_.get(job.submit.image);
     if (!lease.ok()) return failure(remote::Outcome::kNoWorker, attempt == 0 ? lease.error() : error);
+    job.timing.step("lease");
     Result<remote::RemoteResult> result = try_worker(job, *lease, &sent);
     if (result.ok()) {
       result->bytes_sent = sent;
+      result->timing = job.timing.text().substr(0, remote::kTimingBytes);
       return std::move(result).value();
     }
     error = result.error();
@@ -199,7 +213,7 @@ remote::RemoteResult RemoteProcess::compile(const Job& job) {
   return failure(error.code == Code::kIo ? remote::Outcome::kNoWorker : remote::Outcome::kFailed, error);
 }
 
-Result<remote::RemoteResult> RemoteProcess::try_worker(const Job& job, const v1::Lease& lease, uint64_t* sent) {
+Result<remote::RemoteResult> RemoteProcess::try_worker(Job& job, const v1::Lease& lease, uint64_t* sent) {
   TRY_ASSIGN(std::shared_ptr<WorkerClient> worker, worker_of(lease));
   const std::vector<std::string> outputs = outputs_of(job.submit);
   const CasDigest action = CasDigest::of(job.submit.action);
@@ -212,14 +226,17 @@ Result<remote::RemoteResult> RemoteProcess::try_worker(const Job& job, const v1:
   if (use_cache) {
     const WorkerClient::Call call = within(kFindMs);
     Result<WorkerClient::ActionResult> found = worker->find(call, action, outputs);
+    job.timing.step("lookup");
     if (!found.ok() && found.error().code != Code::kNotFound) return found.error();
     if (found.ok()) {
       Result<remote::RemoteResult> result = answer(job, lease, *worker, call, *found);
       if (result.ok()) result->cached = true;
+      job.timing.step("outputs");
       return result;
     }
   }
   TRY(worker->upload(within(kUploadMs), blobs_of(job.submit)));
+  job.timing.step("upload");
   const WorkerClient::Call call = within(static_cast<int>(job.submit.timeout_ms));
   Result<WorkerClient::Executed> executed =
       worker->execute(call, action, outputs, use_cache ? WorkerClient::Lookup::kUse : WorkerClient::Lookup::kSkip);
@@ -227,7 +244,10 @@ Result<remote::RemoteResult> RemoteProcess::try_worker(const Job& job, const v1:
     if (executed.error().code == Code::kNotFound) worker->forget_blobs();
     return executed.error();
   }
+  job.timing.step("execute");
+  add_worker_times(executed->result.execution_metadata(), &job.timing);
   Result<remote::RemoteResult> result = answer(job, lease, *worker, call, executed->result);
+  job.timing.step("outputs");
   if (result.ok()) result->cached = executed->cached;
   return result;
 }

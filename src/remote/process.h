@@ -13,12 +13,32 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/fs.h"
 #include "remote/leases.h"
 #include "remote/worker_client.h"
 #include "trust/receipt.h"
 #include "wire/remote.h"
 
 namespace hpcc {
+
+// How long each step of a compile took, as text.
+class Timing {
+ public:
+  // The step since the last one, or since this was made.
+  void step(const char* name) {
+    const int64_t now = monotonic_ns();
+    add(name, (now - last_ns_) / 1000);
+    last_ns_ = now;
+  }
+  void add(const char* name, int64_t us) {
+    text_ += (text_.empty() ? "" : ", ") + std::string(name) + " " + std::to_string(us);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  int64_t last_ns_ = monotonic_ns();
+  std::string text_;
+};
 
 class RemoteProcess {
  public:
@@ -32,11 +52,12 @@ class RemoteProcess {
   struct Job {
     remote::Submit submit;
     std::shared_ptr<Cancellation> cancellation;
+    Timing timing;
   };
   void work();
   void accept(remote::Submit submit);
-  remote::RemoteResult compile(const Job& job);
-  Result<remote::RemoteResult> try_worker(const Job& job, const v1::Lease& lease, uint64_t* sent);
+  remote::RemoteResult compile(Job& job);
+  Result<remote::RemoteResult> try_worker(Job& job, const v1::Lease& lease, uint64_t* sent);
   Result<remote::RemoteResult> answer(const Job& job, const v1::Lease& lease, WorkerClient& worker,
                                       const WorkerClient::Call& call, const WorkerClient::ActionResult& result);
   Result<std::shared_ptr<WorkerClient>> worker_of(const v1::Lease& lease);

@@ -56,6 +56,7 @@ struct RemoteResult {
   Outcome outcome = Outcome::kDone;
   std::string message;  // for people, unless kDone
   uint64_t bytes_sent = 0;
+  std::string timing;  // for people: "lease 12, lookup 840, ..." in microseconds
   // Of kDone:
   bool cached = false;  // from the worker's cache
   int32_t exit_code = 0;
@@ -81,6 +82,7 @@ struct BlobPart {
   std::string_view bytes;  // points into the payload
 };
 inline constexpr size_t kPartBytes = 1u << 20;
+inline constexpr size_t kTimingBytes = 1024;
 std::string encode_blob_part(uint64_t id, const CasDigest& blob, std::string_view bytes);
 Result<BlobPart> decode_blob_part(std::string_view payload);
 std::string encode_remote_result(const RemoteResult& result);

@@ -34,6 +34,12 @@ class TenantBlobs : public BlobSource {
   std::map<BlobDigest, uint64_t> sizes_;
 };
 
+void stamp(google::protobuf::Timestamp* out) {
+  const int64_t now_ns = realtime_ns();
+  out->set_seconds(now_ns / 1'000'000'000);
+  out->set_nanos(static_cast<int32_t>(now_ns % 1'000'000'000));
+}
+
 std::vector<OutputName> names_of(const std::vector<GuestOutput>& outputs) {
   std::vector<OutputName> names;
   for (const GuestOutput& output : outputs) names.push_back({output.path, output.digest.hex(), output.executable});
@@ -252,6 +258,8 @@ Result<reapi::ActionResult> Executor::find(const Caller& caller, const SizedDige
 reapi::ExecuteResponse Executor::execute(const ExecuteJob& job, Cancel cancel, Deadline deadline,
                                          const std::function<void()>& running) {
   const Plan& plan = job.plan;
+  reapi::ExecutedActionMetadata times;
+  stamp(times.mutable_queued_timestamp());
   if (job.lookup == ExecuteJob::Lookup::kUse && !plan.do_not_cache) {
     auto found = find(job.caller, plan.action, job.inlined, deadline);
     if (found.ok()) {
@@ -269,20 +277,27 @@ reapi::ExecuteResponse Executor::execute(const ExecuteJob& job, Cancel cancel, D
   AuditRow row = begin_row(job.caller, plan, lease->sandbox(), Disposition::kCompiled);
   if (const Status begun = parts_.log.begin(row); !begun.ok()) return failed(status_of(begun.error()));
   const int64_t started_ms = now_ms();
+  stamp(times.mutable_worker_start_timestamp());
+  *times.mutable_execution_start_timestamp() = times.worker_start_timestamp();
   auto guest = compile(job.caller.tenant, *lease, plan.compile, cancel, deadline);
+  stamp(times.mutable_execution_completed_timestamp());
   if (!guest.ok()) {
     append_lost(std::move(row), started_ms);
     return guest.error().code == Code::kNotFound ? lost_inputs(job, guest.error()) : failed(status_of(guest.error()));
   }
   row.duration_ms = static_cast<uint64_t>(now_ms() - started_ms);
+  *times.mutable_output_upload_start_timestamp() = times.execution_completed_timestamp();
   auto made = keep(job, *guest);
   if (!made.ok()) {
     append_lost(std::move(row), started_ms);
     return failed(status_of(made.error()));
   }
+  stamp(times.mutable_output_upload_completed_timestamp());
   describe(plan, *guest, made->probes, &row);
   auto receipt = append(job.caller, row, made->probes, Deadline::after_ms(kAppendMs));
   if (!receipt.ok()) return failed(status_of(receipt.error()));
+  stamp(times.mutable_worker_completed_timestamp());
+  made->result.mutable_execution_metadata()->MergeFrom(times);
 
   const grpc::Status end = status_of(guest->end);
   // A compile that escaped its observer may have looked for files that its probes do not name: true now, perhaps not

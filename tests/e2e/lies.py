@@ -86,7 +86,8 @@ PROOF = ["row", "checkpoint", "probes", "grant", "worker"]
 
 def decode_result(payload):
     r = Reader(payload)
-    out = {"head": r.take(9), "message": r.text(), "sent": r.take(9), "exit": r.number("i"), "stdout": r.text(), "stderr": r.text()}
+    out = {"head": r.take(9), "message": r.text(), "sent": r.take(8), "timing": r.text(), "cached": r.take(1),
+           "exit": r.number("i"), "stdout": r.text(), "stderr": r.text()}
     out["outputs"] = [[r.text("H"), r.take(32), r.number("Q"), r.take(1)] for _ in range(r.number("I"))]
     out.update({name: r.text() for name in PROOF})
     out["leaf"] = r.number("Q")
@@ -97,7 +98,8 @@ def decode_result(payload):
 
 
 def encode_result(o):
-    out = o["head"] + text(o["message"]) + o["sent"] + struct.pack("<i", o["exit"]) + text(o["stdout"]) + text(o["stderr"])
+    out = o["head"] + text(o["message"]) + o["sent"] + text(o["timing"]) + o["cached"] + struct.pack("<i", o["exit"])
+    out += text(o["stdout"]) + text(o["stderr"])
     out += struct.pack("<I", len(o["outputs"]))
     for path, digest, size, executable in o["outputs"]:
         out += text(path, "H") + digest + struct.pack("<Q", size) + executable

@@ -22,11 +22,11 @@ class Outcome:
 
 
 class Place:
-    def __init__(self, compiler):
+    def __init__(self, compiler, trees=None):
         self.compiler = compiler
         self.cc = {"gcc": "gcc", "clang": "clang"}[compiler]
         self.cxx = {"gcc": "g++", "clang": "clang++"}[compiler]
-        self.top = os.path.realpath(tempfile.mkdtemp(prefix="hpcc-truth-"))
+        self.top = os.path.realpath(tempfile.mkdtemp(prefix="hpcc-truth-", dir=trees))
         self.tree = os.path.join(self.top, "t")       # compared
         self.private = os.path.join(self.top, "p")    # caches, HOME, TMPDIR: not compared
         for d in ("w-one", "home", "tmp"):

@@ -15,9 +15,11 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import place as place_module  # noqa: E402
 import scenario as dsl  # noqa: E402
 import tools  # noqa: E402
+import worker  # noqa: E402
 import scenarios  # noqa: E402,F401  (fills dsl.REGISTRY)
 
 ATTEMPTS = 8
+tools.TOOLS["hpccw"] = worker.HpccWorker
 OK, LOST, WRONG, BYPASSED, SKIP, FAIL = "ok", "lost hit", "WRONG", "bypass", "skip", "FAIL"
 
 
@@ -29,11 +31,13 @@ class Verdict:
 
 def judge(one, compiler, tool_class):
     """Runs one scenario with one compiler through one tool."""
-    place = place_module.Place(compiler)
+    place = place_module.Place(compiler, tool_class.trees)
     tool = tool_class(place)
     try:
         if (one.plain_extra or one.plain_extra_b) and not tool.name.startswith("hpcc"):
             return Verdict(SKIP, "about hpcc's own .hpcc file")
+        if tool_class is worker.HpccWorker and worker.left_out(one, compiler):
+            return Verdict(SKIP, "not through a worker: " + worker.left_out(one, compiler))
         if one.nondet and tool.name == "hpcc, verified":
             return Verdict(SKIP, "its outputs differ from run to run")
         if one.needs is not None:
@@ -41,7 +45,13 @@ def judge(one, compiler, tool_class):
             if reason:
                 return Verdict(SKIP, reason)
         answers = []
-        verdict = _judge(one, place, tool, answers)
+        if tool_class is worker.HpccWorker:
+            try:
+                verdict = Verdict(*worker.judge(one, place, tool, answers))
+            except worker.Busy:
+                verdict = Verdict(SKIP, "no two compiles within one second: this machine is too busy to compare __TIME__")
+        else:
+            verdict = _judge(one, place, tool, answers)
         verdict.answers = answers
         return verdict
     except Exception:
@@ -153,7 +163,7 @@ def _judge(one, place, tool, answers):
     if answer == dsl.MISS and expect == dsl.MISS:
         if not names:
             return Verdict("explain", f"the scenario does not say what must be named; explain: {explained.strip()[-400:]!r}")
-        if not any(says(explained, n) for n in names):
+        if not any(dsl.says(explained, n) for n in names):
             return Verdict("explain", f"none of {names} in: {explained.strip()[-400:]!r}")
     again = one.again if one.again is not None else expect == dsl.MISS and plain.code == 0
     if again:
@@ -203,12 +213,6 @@ def check_rows():
     return 1 if complaints or not lines else 0
 
 
-def says(text, name):
-    """Options may be printed with a blank or nothing between them and their value."""
-    bare = lambda s: s.replace(" ", "").replace("=", "")
-    return name in text or bare(name) in bare(text)
-
-
 def main():
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -231,6 +235,14 @@ def main():
             print(f"{one.title}  [{' '.join(one.compilers)}] {one.expect_text()}")
         print(f"{len(chosen)} scenarios, {sum(one.expect == dsl.EITHER for one in chosen)} of them either")
         return 0
+    try:
+        return run_chosen(args, chosen)
+    finally:
+        for cls in tools.TOOLS.values():
+            cls.finish()
+
+
+def run_chosen(args, chosen):
     names = args.tool or ["hpcc", "hpcc0"]
     classes = []
     for name in names:

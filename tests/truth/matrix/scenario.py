@@ -366,3 +366,9 @@ def expected_names(scenario, place):
     if scenario.cwd_b is not None:
         names += ["directory", "cwd", "place", place.expand(scenario.cwd_b)]
     return tuple(n for n in names if n)
+
+
+def says(text, name):
+    """Options may be printed with a blank or nothing between them and their value."""
+    bare = lambda s: s.replace(" ", "").replace("=", "")
+    return name in text or bare(name) in bare(text)

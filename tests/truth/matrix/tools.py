@@ -14,6 +14,7 @@ import subprocess
 class Plain:
     """No cache at all: shows that a scenario is deterministic and that its change shows."""
     name = "plain"
+    trees = None  # where scenarios' trees are made; None: the usual place
 
     def __init__(self, place):
         self.place = place
@@ -25,6 +26,10 @@ class Plain:
     @staticmethod
     def version():
         return ""
+
+    @classmethod
+    def finish(cls):
+        """Ends what the whole run shares."""
 
     def start(self):
         """Called once the tree of state A stands."""

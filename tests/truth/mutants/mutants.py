@@ -133,7 +133,7 @@ mutant("observation: a look left out", "shared-objects-not-recorded", (OBSERVE, 
                                                                       "  if (path.find(\".so\") != std::string::npos) return true;\n  const FileStamp stamp = stamp_of(now);\n  if (is_follow(look.op)) {"),
        "toolchain: -B directory: a shared object of as")
 mutant("observation: a look left out", "listings-not-recorded", (OBSERVE, "if (!seen.listed && !seen.read) return true;", "return true;"), "toolchain: driver: a wrapper script lists a directory")
-mutant("observation: a look left out", "proc-is-no-input", (OBSERVE, "!reads ? Volatile::kIgnore : Volatile::kRefuse", "!reads ? Volatile::kIgnore : Volatile::kIgnore"),
+mutant("observation: a look left out", "proc-is-no-input", ("src/wire/volatile.cc", "!reads ? Volatile::kIgnore : Volatile::kRefuse", "!reads ? Volatile::kIgnore : Volatile::kIgnore"),
        "toolchain: -B directory: as reads its limits", "machine: an assembler that reads /proc/uptime")
 mutant("observation: a look left out", "only-equal-inodes-grouped", (OBSERVE, "    add(IdentityGroup::By::kMtimeSecond, members, same_second);\n", ""), "identity: equal #pragma once headers: mtimes")
 mutant("observation: a look left out", "directories-not-grouped", (OBSERVE, "if (directories.size() > 1) add", "if (directories.size() > 1000) add"), "identity: include directories become one", "identity: one include directory")
@@ -194,7 +194,7 @@ mutant("serving", "dep-file-keeps-the-first-checkout", (OUT, "if (place.root != 
 mutant("serving", "dep-file-wrapped-elsewhere", ("src/compiler/depfile.cc", "kGccColumns = 72;", "kGccColumns = 7200;"),
        "side file: .d: a longer target, other wrapping", "side file: .d with wrapped lines")
 mutant("serving", "umask-ignored", (OUT, "(stored.executable ? 0777 : 0666) & ~umask", "(stored.executable ? 0777 : 0644) & ~0022u"), "output: umask 077", "output: umask 002")
-mutant("serving", "assembly-never-written-in-place", (OUT, "if (invocation.family == Family::kGcc) return to_assembly;", "if (invocation.family == Family::kGcc) return false;"), "output: assembly over a file with mode 600")
+mutant("serving", "assembly-never-written-in-place", (OUT, "if (to_assembly) return invocation.family == Family::kGcc ? Made::kInPlace : Made::kAnew;", "if (to_assembly) return Made::kAnew;"), "output: assembly over a file with mode 600")
 
 # --- parsing, tables ---
 mutant("tables", "env-row-cpath", (ENV, '    {"CPATH", Use::kPaths, "include path"},\n', ""), "environment: CPATH changes")
