@@ -43,18 +43,33 @@ bool holds_place(std::string_view text, const Place& place) {
 
 // Objects are made anew by assembler and compiler; assembly and side files are written into what is there, through a
 // symbolic link and keeping its mode. Clang's compiler renames its output into place; its assembler, when the source is
-// assembly, writes into what is there.
-bool written_in_place(const Invocation& invocation, OutputKind kind) {
-  if (kind != OutputKind::kObject) return kind != OutputKind::kDwo;
+// assembly, writes into what is there. The GNU assembler removes an old object first, unless that is empty.
+enum class Made { kAnew, kAnewUnlessEmpty, kInPlace };
+Made how_made(const Invocation& invocation, OutputKind kind) {
+  if (kind != OutputKind::kObject) return kind == OutputKind::kDwo ? Made::kAnew : Made::kInPlace;
   bool to_assembly = false, own_assembler = invocation.family == Family::kClang;
   for (const KeyArg& arg : invocation.key_args) {
     if (arg.option == "-S") to_assembly = true;
     if (arg.option == "-fno-integrated-as" || arg.option == "-no-integrated-as") own_assembler = false;
     if (arg.option == "-fintegrated-as" || arg.option == "-integrated-as") own_assembler = true;
   }
-  if (invocation.family == Family::kGcc) return to_assembly;
-  return own_assembler && !to_assembly &&
-         (invocation.language == Language::kAssembler || invocation.language == Language::kAssemblerWithCpp);
+  if (to_assembly) return invocation.family == Family::kGcc ? Made::kInPlace : Made::kAnew;
+  if (!own_assembler) return Made::kAnewUnlessEmpty;
+  const bool assembly =
+      invocation.language == Language::kAssembler || invocation.language == Language::kAssemblerWithCpp;
+  return assembly ? Made::kInPlace : Made::kAnew;
+}
+
+bool written_in_place(const Invocation& invocation, OutputKind kind, const struct stat& old) {
+  switch (how_made(invocation, kind)) {
+    case Made::kAnew:
+      return false;
+    case Made::kAnewUnlessEmpty:
+      return old.st_size == 0;
+    case Made::kInPlace:
+      return true;
+  }
+  return true;
 }
 
 class Collector {
@@ -125,7 +140,7 @@ void Collector::take(uint32_t index, const OutputFile& output) {
   stored.digest = BlobDigest::of(data);
   stored.size_bytes = data.size();
   // What is written in place has the mode of what was there before, which is not the compiler's doing.
-  stored.executable = !written_in_place(invocation_, output.kind) && (info.st_mode & S_IXUSR) != 0;
+  stored.executable = how_made(invocation_, output.kind) == Made::kAnew && (info.st_mode & S_IXUSR) != 0;
   Status put = store_.put_blob(stored.digest, data);
   if (!put.ok()) return refuse(Bypass::kStoreError, put.error().to_string());
   collected_.bytes += data.size();
@@ -294,7 +309,7 @@ bool outputs_are_ordinary(const Invocation& invocation, const Place& place, std:
     } else if (S_ISREG(info.st_mode)) {
       // Where the compiler writes into the file that is there, other names of it would see that.
       const bool shared = info.st_nlink > 1 || info.st_uid != geteuid() || !(info.st_mode & S_IWUSR);
-      if (!written_in_place(invocation, output.kind) || !shared) continue;
+      if (!written_in_place(invocation, output.kind, info) || !shared) continue;
     }
     *offender = path;
     return false;
@@ -324,7 +339,7 @@ Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& in
     std::string path = join_path(place.cwd, invocation.outputs[stored.index].path);
     unsigned mode = (stored.executable ? 0777 : 0666) & ~umask;
     struct stat old;
-    if (written_in_place(invocation, stored.kind) && stat(path.c_str(), &old) == 0) {
+    if (stat(path.c_str(), &old) == 0 && written_in_place(invocation, stored.kind, old)) {
       char real[PATH_MAX];
       if (!realpath(path.c_str(), real)) return fail(errno_error("resolve " + path));
       path = real;

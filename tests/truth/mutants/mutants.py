@@ -194,7 +194,7 @@ mutant("serving", "dep-file-keeps-the-first-checkout", (OUT, "if (place.root != 
 mutant("serving", "dep-file-wrapped-elsewhere", ("src/compiler/depfile.cc", "kGccColumns = 72;", "kGccColumns = 7200;"),
        "side file: .d: a longer target, other wrapping", "side file: .d with wrapped lines")
 mutant("serving", "umask-ignored", (OUT, "(stored.executable ? 0777 : 0666) & ~umask", "(stored.executable ? 0777 : 0644) & ~0022u"), "output: umask 077", "output: umask 002")
-mutant("serving", "assembly-never-written-in-place", (OUT, "if (invocation.family == Family::kGcc) return to_assembly;", "if (invocation.family == Family::kGcc) return false;"), "output: assembly over a file with mode 600")
+mutant("serving", "assembly-never-written-in-place", (OUT, "if (to_assembly) return invocation.family == Family::kGcc ? Made::kInPlace : Made::kAnew;", "if (to_assembly) return Made::kAnew;"), "output: assembly over a file with mode 600")
 
 # --- parsing, tables ---
 mutant("tables", "env-row-cpath", (ENV, '    {"CPATH", Use::kPaths, "include path"},\n', ""), "environment: CPATH changes")
