@@ -286,6 +286,31 @@ std::string source_of(const GuestCompile& compile) {
   return "";
 }
 
+// The output that -o names; without one, that of gcc's and clang's choice: the source's name with .o or .s.
+std::string object_of(const GuestCompile& compile, const std::string& source) {
+  std::string object;
+  const auto consider = [&](std::string_view path) {
+    const std::string root = std::string(kLogicalRoot) + "/";
+    const std::string inner = path.starts_with(root) ? lexically_normal(path.substr(root.size()))
+                                                     : from_root(compile.working_directory, path);
+    const auto& outputs = compile.outputs;
+    if (std::find(outputs.begin(), outputs.end(), inner) != outputs.end()) object = inner;
+  };
+  const std::string_view stem = basename_of(source).substr(0, basename_of(source).rfind('.'));
+  for (const char* suffix : {".o", ".s"}) consider(std::string(stem) + suffix);
+  for (size_t i = 1; i < compile.argv.size(); ++i) {
+    const std::string_view argument = compile.argv[i];
+    if ((argument == "-o" || argument == "--output") && i + 1 < compile.argv.size()) {
+      consider(compile.argv[++i]);
+    } else if (argument.starts_with("--output=")) {
+      consider(argument.substr(sizeof "--output=" - 1));
+    } else if (argument.starts_with("-o")) {
+      consider(argument.substr(2));
+    }
+  }
+  return object;
+}
+
 }  // namespace
 
 Result<Plan> load_plan(const SizedDigest& action, const PlanBlobs& blobs, std::vector<MissingBlob>* missing) {
@@ -314,6 +339,7 @@ Result<Plan> load_plan(const SizedDigest& action, const PlanBlobs& blobs, std::v
     plan.compile.outputs.push_back(from_root(plan.compile.working_directory, output));
   }
   plan.source = source_of(plan.compile);
+  plan.object = object_of(plan.compile, plan.source);
   return plan;
 }
 

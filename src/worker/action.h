@@ -65,6 +65,7 @@ struct Plan {
   bool do_not_cache = false;
   GuestCompile compile;
   std::string source;                     // the logical path of the file that is compiled, "" when none stands out
+  std::string object;                     // the one of compile.outputs that -o names or implies; "" when there is none
   std::vector<std::string> output_names;  // as the client asked, in the order of compile.outputs
 };
 

@@ -83,6 +83,24 @@ TEST_F(PlanTest, SaysWhatTheGuestIsToDo) {
   EXPECT_EQ(made->compile.inputs[1].path, "include/a.h");
 }
 
+TEST_F(PlanTest, TheObjectIsWhatTheCommandNamesAndNotTheFirstOutput) {
+  command.set_working_directory("build");
+  const auto object = [&](const std::vector<std::string>& arguments) {
+    command.clear_arguments();
+    for (const std::string& argument : arguments) command.add_arguments(argument);
+    const auto made = plan();
+    return made.ok() ? made->object : made.error().to_string();
+  };
+  for (const char* output : {"a.d", "x/b.o", "a.o"}) *command.add_output_paths() = output;
+  command.mutable_output_paths()->DeleteSubrange(0, 1);
+  EXPECT_EQ(object({"gcc", "-MD", "-c", "../a.c"}), "build/a.o");
+  EXPECT_EQ(object({"gcc", "-MD", "-c", "-o", "x/b.o", "../a.c"}), "build/x/b.o");
+  EXPECT_EQ(object({"gcc", "-MD", "-c", "-ox/b.o", "../a.c"}), "build/x/b.o");
+  EXPECT_EQ(object({"gcc", "--output=/hpcc/w/build/x/b.o", "-c", "../a.c"}), "build/x/b.o");
+  command.mutable_output_paths()->DeleteSubrange(1, 2);
+  EXPECT_EQ(object({"gcc", "-MD", "-fsyntax-only", "../a.c"}), "") << "a list of dependencies is no object";
+}
+
 TEST_F(PlanTest, NamesThatLeaveTheirDirectoryAreRefused) {
   for (const std::string& name : {std::string(".."), std::string("."), std::string(), std::string("a/b"),
                                   std::string("/etc"), std::string("a\0b", 3), std::string(256, 'x')}) {

@@ -42,10 +42,12 @@ std::vector<OutputName> names_of(const std::vector<GuestOutput>& outputs) {
 }
 
 // What the guest did, in the row.
-void describe(const GuestResult& guest, const std::string& probes, AuditRow* row) {
+void describe(const Plan& plan, const GuestResult& guest, const std::string& probes, AuditRow* row) {
   row->exit = guest.exit_code;
   row->output_digest = outputs_digest(names_of(guest.outputs));
-  row->object_digest = guest.outputs.empty() ? "" : guest.outputs[0].digest.hex();
+  for (const GuestOutput& output : guest.outputs) {
+    if (output.path == plan.object) row->object_digest = output.digest.hex();
+  }
   row->probes_digest = probes.empty() ? "" : BlobDigest::of(probes).hex();
   row->stdio_digest = stdio_digest_of(BlobDigest::of(guest.stdout_bytes), BlobDigest::of(guest.stderr_bytes));
   row->peak_rss_kib = guest.peak_rss_kib;
@@ -279,7 +281,7 @@ reapi::ExecuteResponse Executor::execute(const ExecuteJob& job, Cancel cancel, D
     append_lost(std::move(row), started_ms);
     return failed(status_of(made.error()));
   }
-  describe(*guest, made->probes, &row);
+  describe(plan, *guest, made->probes, &row);
   auto receipt = append(job.caller, row, made->probes, Deadline::after_ms(kAppendMs));
   if (!receipt.ok()) return failed(status_of(receipt.error()));
 
@@ -323,7 +325,7 @@ Result<hpcc::v1::ReplayResponse> Executor::replay(const Caller& caller, const Si
   }
   row.duration_ms = static_cast<uint64_t>(now_ms() - started_ms);
   const std::string probes = guest->observed ? encode_probes(guest->probes) : "";
-  describe(*guest, probes, &row);
+  describe(plan, *guest, probes, &row);
   hpcc::v1::ReplayResponse response;
   TRY_ASSIGN(*response.mutable_receipt(), append(caller, row, probes, Deadline::after_ms(kAppendMs)));
   for (std::string& difference : replay_differences(old.row, row)) response.add_differences(std::move(difference));

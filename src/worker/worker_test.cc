@@ -112,6 +112,22 @@ TEST(WorkerExecute, OutputsBesideTheWorkingDirectoryAreNamedFromTheRoot) {
   EXPECT_TRUE(client.execute(action).response.cached_result());
 }
 
+TEST(WorkerExecute, TheRowHasTheObjectsDigestAndNotThatOfItsListOfDependencies) {
+  Worker worker;
+  worker.guests.compiler = [](const GuestCompile&, BlobSource&, Cancel, Deadline) -> Result<GuestResult> {
+    GuestResult result;
+    result.outputs.push_back(output_of("a.d", "a.o: a.c\n"));
+    result.outputs.push_back(output_of("a.o", "object"));
+    return result;
+  };
+  Client client(worker, "acme");
+  Project project;
+  project.arguments = {"gcc", "-MD", "-c", "a.c"};
+  project.outputs = {"a.d", "a.o"};
+  ASSERT_EQ(client.execute(client.put_action(project)).code(), 0);
+  EXPECT_EQ(worker.rows()[0].object_digest, BlobDigest::of("object").hex());
+}
+
 TEST(WorkerExecute, AFailedCompileIsAnsweredAndRowedButNotKept) {
   Worker worker;
   worker.guests.compiler = [](const GuestCompile&, BlobSource&, Cancel, Deadline) -> Result<GuestResult> {
@@ -208,7 +224,9 @@ TEST(WorkerExecute, AClientThatGoesAwayEndsTheCompile) {
   *request.mutable_action_digest() = encode_digest(action);
   auto stream = client.execution->Execute(&context, request);
   google::longrunning::Operation operation;
-  while (!began && stream->Read(&operation)) std::this_thread::yield();
+  ASSERT_TRUE(stream->Read(&operation));
+  // Nothing more need come before the compile's end: a read could wait for that.
+  while (!began) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   context.TryCancel();
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
   worker.server.reset();  // waits for what runs
