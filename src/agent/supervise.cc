@@ -35,16 +35,6 @@ namespace {
 constexpr char kWork[] = "/run/work";
 constexpr int kSendMs = 30'000;
 
-struct Pipe {
-  Fd read_end, write_end;
-};
-
-Result<Pipe> make_pipe() {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return errno_error("pipe");
-  return Pipe{Fd(ends[0]), Fd(ends[1])};
-}
-
 Status mount_at(const char* source, const std::string& target, const char* type, unsigned long flags,
                 const std::string& options) {
   if (mount(source, target.c_str(), type, flags, options.c_str()) == 0) return {};

@@ -24,6 +24,12 @@ Status wait_for(int fd, short events, Deadline deadline) {
 
 }  // namespace
 
+Result<Pipe> make_pipe() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return errno_error("pipe");
+  return Pipe{Fd(ends[0]), Fd(ends[1])};
+}
+
 Result<SocketPair> message_pair() {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return errno_error("socketpair");

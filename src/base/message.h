@@ -22,6 +22,11 @@ struct Message {
   std::vector<Fd> fds;  // close-on-exec
 };
 
+struct Pipe {
+  Fd read_end, write_end;
+};
+Result<Pipe> make_pipe();  // close-on-exec
+
 struct SocketPair {
   Fd a, b;
 };

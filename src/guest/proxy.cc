@@ -47,7 +47,7 @@ constexpr int kAllowed[] = {
     SYS_setsockopt,   SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_wait,  SYS_epoll_pwait,       SYS_eventfd2,
     SYS_memfd_create, SYS_ftruncate,     SYS_getcpu,    SYS_uname,       SYS_set_robust_list,   SYS_rseq,
     SYS_getuid,       SYS_sysinfo,       SYS_pipe2,     SYS_nanosleep,   SYS_sched_getaffinity, SYS_clock_nanosleep,
-    SYS_prctl,        SYS_membarrier,    SYS_madvise};
+    SYS_prctl,        SYS_membarrier};
 // The C library counts processors by a file when memory is short of arenas, and does without.
 constexpr int kRefused[] = {SYS_openat};
 

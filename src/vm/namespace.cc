@@ -39,16 +39,6 @@ constexpr unsigned kIdBase = 0x71000000, kIdCount = 65536, kIdRanges = 0xe00;
 // One byte for each range, locked while a guest has it: by this process or another, and never longer than either lives.
 constexpr char kIdLocks[] = "/run/hpcc-guest-ids";
 
-struct Pipe {
-  Fd read_end, write_end;
-};
-
-Result<Pipe> make_pipe() {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return errno_error("pipe");
-  return Pipe{Fd(ends[0]), Fd(ends[1])};
-}
-
 // Moves `from` to a fixed number that exec keeps open. Between fork and exec.
 bool place(int from, int to) { return dup2(from, to) == to; }
 

@@ -6,6 +6,8 @@
 #include <toml++/toml.h>
 #pragma GCC diagnostic pop
 
+#include <algorithm>
+
 #include "base/fs.h"
 
 namespace hpcc {
@@ -28,6 +30,10 @@ constexpr Field kFields[] = {
 
 Result<ClientConfig> decode_client_config(std::string_view text, const std::string& path) {
   if (text.size() > kConfigBytes) return Error{Code::kLimit, path + ": larger than 64 KiB", 0};
+  // toml++ 3 has undefined behaviour on some letters beyond ASCII outside of strings; no value of ours has any.
+  if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) {
+    return Error{Code::kInvalid, path + ": a character beyond ASCII", 0};
+  }
   toml::parse_result parsed = toml::parse(text);
   if (parsed.failed()) return Error{Code::kInvalid, path + ": " + std::string(parsed.error().description()), 0};
   const toml::table table = std::move(parsed).table();

@@ -20,6 +20,7 @@ TEST(ClientConfig, SaysWhatIsMissing) {
   ASSERT_FALSE(config.ok());
   EXPECT_NE(config.error().message.find("scheduler_key"), std::string::npos);
   EXPECT_FALSE(decode_client_config("scheduler = ", "c").ok());
+  EXPECT_FALSE(decode_client_config("\xef\xbb\xbfJ", "c").ok());
 }
 
 }  // namespace

@@ -224,7 +224,9 @@ TEST(WorkerExecute, AClientThatGoesAwayEndsTheCompile) {
   *request.mutable_action_digest() = encode_digest(action);
   auto stream = client.execution->Execute(&context, request);
   google::longrunning::Operation operation;
-  while (!began && stream->Read(&operation)) std::this_thread::yield();
+  ASSERT_TRUE(stream->Read(&operation));
+  // Nothing more need come before the compile's end: a read could wait for that.
+  while (!began) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   context.TryCancel();
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
   worker.server.reset();  // waits for what runs

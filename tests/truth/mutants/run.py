@@ -227,6 +227,7 @@ def baseline(suite, chosen):
     """The names of scenarios that fail without a bug: they prove nothing."""
     error = build()
     if error:
+        print("baseline: the copy without a bug does not build:", error, flush=True)
         return [error]
     titles = {s.title for m in chosen for s in suite.picked(m)}
     failed = []
@@ -265,14 +266,14 @@ def main():
         return 1
     suite = Suite(args.jobs)
     known = {} if args.again else known_results()
-    todo = [m for m in chosen if (m.name, identity(m)) not in known]
-    todo.sort(key=lambda m: m.edits[0][0])  # one file after the other: less to build
-    if todo:
+    pending = [m for m in chosen if (m.name, identity(m)) not in known]
+    pending.sort(key=lambda m: m.edits[0][0])  # one file after the other: less to build
+    if pending:
         copy_tree()
-        if baseline(suite, todo):
+        if baseline(suite, pending):
             print("0 passed, 1 failed")
             return 1
-    for mutant in todo:
+    for mutant in pending:
         result = {**test(mutant, suite, not args.quick), "id": identity(mutant), "when": time.strftime("%Y-%m-%d")}
         known[mutant.name, identity(mutant)] = result
         if passes(result) or not args.quick:  # what a quick run let through is to be run again
