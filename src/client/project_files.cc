@@ -92,13 +92,14 @@ Result<std::shared_ptr<const Directives>> ProjectFiles::directives(const std::st
 const ProjectFiles::Listing* ProjectView::listing(const std::string& directory) {
   auto [entry, added] = listings_.try_emplace(directory);
   if (!added) return entry->second.get();
+  // A directory by what those above it list: a link among them may lead out of the project.
+  if (kind(directory) != EntryKind::kDirectory) return nullptr;
   Result<std::shared_ptr<const ProjectFiles::Listing>> found = project_.listing(absolute(directory));
-  if (found.ok()) {
-    entry->second = std::move(*found);
-  } else if (!failure_) {
-    failure_ = found.error();
+  if (!found.ok()) {
+    if (!failure_) failure_ = found.error();
+    return nullptr;
   }
-  return entry->second.get();
+  return (listings_[directory] = std::move(*found)).get();  // `entry` may have moved
 }
 
 EntryKind ProjectView::kind(const std::string& path) {
