@@ -6,40 +6,14 @@
 #include <cerrno>
 #include <cstdlib>
 
-#define TOML_EXCEPTIONS 0
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#include <toml++/toml.h>
-#pragma GCC diagnostic pop
-
 #include "base/fs.h"
 #include "client/files.h"
+#include "wire/toml.h"
 
 namespace hpcc {
 namespace {
 
 constexpr size_t kConfigBytes = 1u << 20;
-
-Error at(const std::string& name, const toml::node& node, const std::string& what) {
-  return Error{Code::kInvalid, name + ":" + std::to_string(node.source().begin.line) + ": " + what, 0};
-}
-
-Result<toml::table> parse(std::string_view text, const std::string& name) {
-  if (text.size() > kConfigBytes) return Error{Code::kLimit, name + ": larger than 1 MiB", 0};
-  // toml++ 3 has undefined behaviour on some letters beyond ASCII outside of strings; no key or value of ours has any.
-  std::string ascii(text);
-  for (char& c : ascii) {
-    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
-  }
-  toml::parse_result parsed = toml::parse(ascii);
-  if (parsed.failed()) {
-    return Error{Code::kInvalid,
-                 name + ":" + std::to_string(parsed.error().source().begin.line) + ": " +
-                     std::string(parsed.error().description()),
-                 0};
-  }
-  return std::move(parsed).table();
-}
 
 std::string environment(const char* name) {
   const char* value = getenv(name);
@@ -78,34 +52,34 @@ std::optional<uint64_t> parse_size(std::string_view given) {
 }
 
 Result<Config> decode_config(std::string_view text, const std::string& name) {
-  TRY_ASSIGN(toml::table table, parse(text, name));
+  TRY_ASSIGN(toml::table table, parse_toml(text, name));
   Config config;
   for (const auto& [key, node] : table) {
     if (key == "max_size") {
       config.max_size_bytes = parse_size(node.value_or(std::string_view()));
-      if (!config.max_size_bytes) return at(name, node, "max_size wants a size such as \"5G\"");
+      if (!config.max_size_bytes) return toml_error(name, node, "max_size wants a size such as \"5G\"");
     } else if (key == "idle_exit_s") {
       config.idle_exit_s = node.value<int64_t>();
       if (!config.idle_exit_s || *config.idle_exit_s < 1)
-        return at(name, node, "idle_exit_s wants a number of seconds");
+        return toml_error(name, node, "idle_exit_s wants a number of seconds");
     } else {
-      return at(name, node, "unknown setting " + std::string(key.str()));
+      return toml_error(name, node, "unknown setting " + std::string(key.str()));
     }
   }
   return config;
 }
 
 Result<ProjectFile> decode_project_file(std::string_view text, const std::string& name) {
-  TRY_ASSIGN(toml::table table, parse(text, name));
+  TRY_ASSIGN(toml::table table, parse_toml(text, name));
   ProjectFile project;
   for (const auto& [key, node] : table) {
     const std::string value = node.value_or(std::string());
     if (key == "image") {
       project.image = value;
       const bool digest = value.starts_with("sha256:") && ImageDigest::from_hex(value.substr(7)).has_value();
-      if (!digest) return at(name, node, "image wants a digest such as \"sha256:...\"");
+      if (!digest) return toml_error(name, node, "image wants a digest such as \"sha256:...\"");
     } else if (key == "date_time") {
-      if (value != "error" && value != "allow") return at(name, node, "date_time wants \"error\" or \"allow\"");
+      if (value != "error" && value != "allow") return toml_error(name, node, "date_time wants \"error\" or \"allow\"");
       if (value == "allow") project.date_time = ProjectFile::DateTime::kAllow;
     } else if (key == "fallback") {
       if (value == "host") {
@@ -113,10 +87,10 @@ Result<ProjectFile> decode_project_file(std::string_view text, const std::string
       } else if (value == "none") {
         project.fallback = ProjectFile::Fallback::kNone;
       } else if (value != "image") {
-        return at(name, node, "fallback wants \"image\", \"host\" or \"none\"");
+        return toml_error(name, node, "fallback wants \"image\", \"host\" or \"none\"");
       }
     } else {
-      return at(name, node, "unknown setting " + std::string(key.str()));
+      return toml_error(name, node, "unknown setting " + std::string(key.str()));
     }
   }
   return project;

@@ -101,7 +101,7 @@ std::string guest_output_path(const std::string& path, const ScanPlace& place) {
   return out + std::string(to);
 }
 
-std::string make_action(const CasDigest& command, const CasDigest& input_root, const std::string& image,
+std::string make_action(const SizedDigest& command, const SizedDigest& input_root, const std::string& image,
                         bool cacheable) {
   ReapiAction action;
   action.command = command;

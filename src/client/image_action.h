@@ -33,7 +33,7 @@ Variables guest_environment(const std::vector<std::string>& env, const ScanPlace
 // An output as REAPI names it: relative to the working directory.
 std::string guest_output_path(const std::string& path, const ScanPlace& place);
 ReapiCommand make_command(const ActionInputs& in);
-std::string make_action(const CasDigest& command, const CasDigest& input_root, const std::string& image,
+std::string make_action(const SizedDigest& command, const SizedDigest& input_root, const std::string& image,
                         bool cacheable);
 
 // For `hpcc explain`: everything the Action is made of, one line each.

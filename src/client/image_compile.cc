@@ -128,7 +128,7 @@ void ImageCompile::build_action() {
   submit_.root = place_.root;
   submit_.timeout_ms = kRemoteTimeoutMs;
   if (request_.flags & frame::kRecache) submit_.flags |= remote::kSkipCache;
-  submit_.action = make_action(CasDigest::of(submit_.command), input_root_, project_.image, cacheable_);
+  submit_.action = make_action(SizedDigest::of(submit_.command), input_root_, project_.image, cacheable_);
   action_ = ActionDigest::of(submit_.action);
 }
 

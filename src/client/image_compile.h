@@ -114,7 +114,7 @@ class ImageCompile {
   int rounds_ = 0;
 
   ReapiCommand command_;
-  CasDigest input_root_;
+  SizedDigest input_root_;
   remote::Submit submit_;
   ActionDigest action_;
   DirectKey key_;  // of the first round's Action

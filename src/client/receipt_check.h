@@ -20,7 +20,7 @@ namespace hpcc {
 
 struct AskedFor {
   std::string image;  // "sha256:..."
-  CasDigest input_root;
+  SizedDigest input_root;
   ActionDigest action;
   std::string working_directory;  // below the root
   uint64_t asked_s = 0;           // Unix time: the grant must have held then, however long the compile took

@@ -21,7 +21,7 @@ struct Receipts : testing::Test {
                                               << scheduler.public_key().hex() << "\"\n";
     log = std::move(*AuditLog::open(directory + "/audit.tsv", "w1", key));
     asked.image = "sha256:image";
-    asked.input_root = CasDigest::of("inputs");
+    asked.input_root = SizedDigest::of("inputs");
     asked.action = ActionDigest::of("action");
     asked.asked_s = now_s;
     grant = {"id", "acme", asked.image, "client", "w1", key.public_key(), now_s, now_s + 600};
@@ -31,12 +31,12 @@ struct Receipts : testing::Test {
     row.image_digest = asked.image;
     row.source_digest = asked.input_root.digest.hex();
     row.action_digest = asked.action.hex();
-    row.output_digest = outputs_digest({{"a.o", CasDigest::of("object").digest.hex(), false}});
+    row.output_digest = outputs_digest({{"a.o", SizedDigest::of("object").digest.hex(), false}});
     const BlobDigest none = BlobDigest::of("");
     row.stdio_digest = BlobDigest::of(std::string(none.view()) + std::string(none.view())).hex();
     AuditLog::Appended added = *log->append(row, Deadline::after_ms(60000));
     answer.worker = "w1";
-    answer.outputs = {{"a.o", CasDigest::of("object"), false}};
+    answer.outputs = {{"a.o", SizedDigest::of("object"), false}};
     answer.row = added.line;
     answer.leaf_index = added.leaf_index;
     answer.checkpoint = added.checkpoint;
@@ -96,7 +96,7 @@ TEST_F(Receipts, NeedAGrantOfTheSchedulerForThisTenantImageAndWorker) {
 TEST_F(Receipts, CoverEveryOutputMessageAndExitCode) {
   const remote::RemoteResult honest = answer;
   for (auto lie : std::vector<void (*)(remote::RemoteResult&)>{
-           [](auto& a) { a.outputs[0].content = CasDigest::of("a backdoor"); },
+           [](auto& a) { a.outputs[0].content = SizedDigest::of("a backdoor"); },
            [](auto& a) { a.outputs[0].path = "b.o"; },
            [](auto& a) { a.outputs[0].executable = true; },
            [](auto& a) { a.outputs.push_back(a.outputs[0]); },
@@ -119,7 +119,7 @@ TEST_F(Receipts, AreForOneActionAndInputTree) {
   asked.action = ActionDigest::of("another");
   EXPECT_NE(why_not().find("another action"), std::string::npos);
   asked.action = ActionDigest::of("action");
-  asked.input_root = CasDigest::of("others");
+  asked.input_root = SizedDigest::of("others");
   EXPECT_NE(why_not().find("another input tree"), std::string::npos);
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/deadline.h"
 #include "base/fs.h"
+#include "base/message.h"
 #include "cmd/tool.h"
 #include "vm/preflight.h"
 #include "vm/qemu.h"
@@ -137,11 +138,9 @@ std::string last_line(const std::string& log, off_t from) {
 
 // Starts a service and waits for its line: the address it listens on, and of a worker its driver.
 Result<std::string> start_service(const Up& up, const std::string& name, Words words) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return errno_error("pipe");
-  Fd ours(ends[0]), low(ends[1]);
-  Fd theirs(fcntl(low.get(), F_DUPFD_CLOEXEC, kReadyFd + 1));
-  low.reset();
+  TRY_ASSIGN(Pipe ready, make_pipe());
+  Fd theirs(fcntl(ready.write_end.get(), F_DUPFD_CLOEXEC, kReadyFd + 1));
+  ready.write_end.reset();
   words.insert(words.end(), {"--ready-fd", std::to_string(kReadyFd)});
   const std::string log = up.file("log/" + name + ".log");
   struct stat before = {};
@@ -155,9 +154,9 @@ Result<std::string> start_service(const Up& up, const std::string& name, Words w
   const Deadline deadline = Deadline::after_ms(kReadyMs);
   std::string said;
   while (said.find('\n') == std::string::npos) {
-    struct pollfd wait = {ours.get(), POLLIN, 0};
+    struct pollfd wait = {ready.read_end.get(), POLLIN, 0};
     char chunk[512];
-    ssize_t got = poll(&wait, 1, deadline.remaining_ms()) == 1 ? read(ours.get(), chunk, sizeof chunk) : -1;
+    ssize_t got = poll(&wait, 1, deadline.remaining_ms()) == 1 ? read(wait.fd, chunk, sizeof chunk) : -1;
     if (got == 0) return Error{Code::kIo, "it ended: " + last_line(log, before.st_size) + "\n(log: " + log + ")", 0};
     if (got < 0) return Error{Code::kTimeout, "hpcc-" + name + " did not start in time; see " + log, 0};
     said.append(chunk, static_cast<size_t>(got));
@@ -275,21 +274,19 @@ namespace {
 
 // What hpcc-remote prints, and its exit code.
 Result<int> ask_remote(const Up& up, const char* what, std::string* out) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return errno_error("pipe");
-  Fd ours(ends[0]), theirs(ends[1]);
+  TRY_ASSIGN(Pipe answer, make_pipe());
   const std::string program = up.programs + "/hpcc-remote", client = up.file("client");
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, theirs.get(), 1);
+  posix_spawn_file_actions_adddup2(&actions, answer.write_end.get(), 1);
   char* argv[] = {const_cast<char*>(program.c_str()), const_cast<char*>("--client-dir"),
                   const_cast<char*>(client.c_str()), const_cast<char*>(what), nullptr};
   pid_t pid;
   const int error = posix_spawn(&pid, program.c_str(), &actions, nullptr, argv, environ);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return errno_error("start " + program, error);
-  theirs.reset();
-  TRY_ASSIGN(*out, read_fd(ours.get(), kStatusBytes, "the answer of hpcc-remote"));
+  answer.write_end.reset();
+  TRY_ASSIGN(*out, read_fd(answer.read_end.get(), kStatusBytes, "the answer of hpcc-remote"));
   int status = 0;
   if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status)) return Error{Code::kIo, program + " failed", 0};
   return WEXITSTATUS(status);

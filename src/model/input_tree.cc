@@ -13,7 +13,7 @@ struct Entry {
   const TreeFile* file = nullptr;
 };
 
-CasDigest build(std::span<const Entry> entries, size_t prefix, InputTree* tree) {
+SizedDigest build(std::span<const Entry> entries, size_t prefix, InputTree* tree) {
   std::vector<ReapiFile> files;
   std::vector<ReapiSubdirectory> directories;
   for (size_t i = 0; i < entries.size();) {
@@ -31,12 +31,12 @@ CasDigest build(std::span<const Entry> entries, size_t prefix, InputTree* tree) 
     const std::string_view head = std::string_view(entries[i].path).substr(0, prefix + slash + 1);
     size_t end = i;
     while (end < entries.size() && entries[end].path.starts_with(head)) ++end;
-    CasDigest digest = build(entries.subspan(i, end - i), head.size(), tree);
+    SizedDigest digest = build(entries.subspan(i, end - i), head.size(), tree);
     directories.push_back({std::string(rest.substr(0, slash)), digest});
     i = end;
   }
   std::string bytes = encode_reapi_directory(std::move(files), std::move(directories));
-  CasDigest digest = CasDigest::of(bytes);
+  SizedDigest digest = SizedDigest::of(bytes);
   tree->directories.emplace_back(digest, std::move(bytes));
   return digest;
 }

@@ -10,13 +10,13 @@ namespace hpcc {
 
 struct TreeFile {
   std::string path;  // below the root, normal: "src/a.c"
-  CasDigest content;
+  SizedDigest content;
   bool executable = false;
 };
 
 struct InputTree {
-  CasDigest root;
-  std::vector<std::pair<CasDigest, std::string>> directories;  // every Directory message, the root last
+  SizedDigest root;
+  std::vector<std::pair<SizedDigest, std::string>> directories;  // every Directory message, the root last
 };
 
 // `files` in any order, paths unique; `directories` are there even without files.

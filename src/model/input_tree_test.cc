@@ -5,16 +5,17 @@
 namespace hpcc {
 namespace {
 
-TreeFile file(const std::string& path, const std::string& content) { return {path, CasDigest::of(content), false}; }
+TreeFile file(const std::string& path, const std::string& content) { return {path, SizedDigest::of(content), false}; }
 
 TEST(InputTree, DigestsGrowFromTheLeaves) {
   InputTree tree = build_input_tree({file("src/a.c", "a"), file("b.h", "b")}, {});
-  const std::string src = encode_reapi_directory({{"a.c", CasDigest::of("a"), false}}, {});
-  const std::string root = encode_reapi_directory({{"b.h", CasDigest::of("b"), false}}, {{"src", CasDigest::of(src)}});
+  const std::string src = encode_reapi_directory({{"a.c", SizedDigest::of("a"), false}}, {});
+  const std::string root =
+      encode_reapi_directory({{"b.h", SizedDigest::of("b"), false}}, {{"src", SizedDigest::of(src)}});
   ASSERT_EQ(tree.directories.size(), 2u);
   EXPECT_EQ(tree.directories[0].second, src);
   EXPECT_EQ(tree.directories[1].second, root);
-  EXPECT_EQ(tree.root, CasDigest::of(root));
+  EXPECT_EQ(tree.root, SizedDigest::of(root));
 }
 
 TEST(InputTree, OrderOfFilesDoesNotMatter) {
@@ -35,7 +36,7 @@ TEST(InputTree, EmptyDirectoriesAreThere) {
 
 TEST(InputTree, NothingIsTheEmptyDirectory) {
   InputTree tree = build_input_tree({}, {});
-  EXPECT_EQ(tree.root, CasDigest::of(""));
+  EXPECT_EQ(tree.root, SizedDigest::of(""));
 }
 
 }  // namespace

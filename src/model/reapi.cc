@@ -34,7 +34,7 @@ class Message {
   std::string out_;
 };
 
-std::string encode_digest(const CasDigest& digest) {
+std::string encode_digest(const SizedDigest& digest) {
   Message message;
   message.text(1, digest.digest.hex());
   message.number(2, digest.size_bytes);

@@ -17,24 +17,25 @@ namespace hpcc {
 
 using ActionDigest = TaggedDigest<struct ActionTag>;
 
-// build.bazel.remote.execution.v2.Digest: content and its size.
-struct CasDigest {
+// build.bazel.remote.execution.v2.Digest. Size is part of a blob's identity: the right hash with another size names
+// nothing.
+struct SizedDigest {
   BlobDigest digest;
   uint64_t size_bytes = 0;
 
-  static CasDigest of(std::string_view bytes) { return {BlobDigest::of(bytes), bytes.size()}; }
-  auto operator<=>(const CasDigest&) const = default;
+  static SizedDigest of(std::string_view bytes) { return {BlobDigest::of(bytes), bytes.size()}; }
+  auto operator<=>(const SizedDigest&) const = default;
 };
 
 struct ReapiFile {
   std::string name;  // one path component
-  CasDigest content;
+  SizedDigest content;
   bool executable = false;
 };
 
 struct ReapiSubdirectory {
   std::string name;  // one path component
-  CasDigest directory;
+  SizedDigest directory;
 };
 
 struct ReapiCommand {
@@ -45,8 +46,8 @@ struct ReapiCommand {
 };
 
 struct ReapiAction {
-  CasDigest command;
-  CasDigest input_root;
+  SizedDigest command;
+  SizedDigest input_root;
   uint32_t timeout_s = 0;  // 0: the server's
   bool do_not_cache = false;
   std::vector<std::pair<std::string, std::string>> platform;  // in any order

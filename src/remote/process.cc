@@ -6,6 +6,7 @@
 
 #include "base/fs.h"
 #include "base/limits.h"
+#include "rpc/reapi.h"
 
 namespace hpcc {
 namespace {
@@ -17,14 +18,14 @@ constexpr int kUploadMs = 120'000;
 
 Result<std::string> read_input(const std::string& root, const TreeFile& file) {
   TRY_ASSIGN(std::string bytes, read_file(root + "/" + file.path, limits::kInputBytes));
-  if (CasDigest::of(bytes) != file.content) return Error{Code::kCorrupt, file.path + " changed meanwhile", 0};
+  if (SizedDigest::of(bytes) != file.content) return Error{Code::kCorrupt, file.path + " changed meanwhile", 0};
   return bytes;
 }
 
 std::vector<UploadBlob> blobs_of(const remote::Submit& submit) {
   std::vector<UploadBlob> blobs;
   auto add = [&](const std::string& bytes) {
-    blobs.push_back({CasDigest::of(bytes), [&bytes]() -> Result<std::string> { return bytes; }});
+    blobs.push_back({SizedDigest::of(bytes), [&bytes]() -> Result<std::string> { return bytes; }});
   };
   add(submit.action);
   add(submit.command);
@@ -51,19 +52,13 @@ remote::RemoteResult failure(remote::Outcome outcome, const Error& error) {
   return result;
 }
 
-Result<CasDigest> digest_of(const build::bazel::remote::execution::v2::Digest& digest) {
-  std::optional<BlobDigest> hash = BlobDigest::from_hex(digest.hash());
-  if (!hash || digest.size_bytes() < 0) return Error{Code::kCorrupt, "a result names a malformed digest", 0};
-  return CasDigest{*hash, static_cast<uint64_t>(digest.size_bytes())};
-}
-
 // Before anything is fetched: what a worker says of its outputs is not believed to be small.
 Status check_outputs(const WorkerClient::ActionResult& result) {
   const Error too_large{Code::kLimit, "the worker's outputs are too many or too large", 0};
   if (static_cast<size_t>(result.output_files_size()) > limits::kRemoteOutputs) return too_large;
   uint64_t left_bytes = limits::kRemoteOutputBytes;
   for (const auto& file : result.output_files()) {
-    TRY_ASSIGN(CasDigest digest, digest_of(file.digest()));
+    TRY_ASSIGN(SizedDigest digest, decode_digest(file.digest()));
     if (digest.size_bytes > left_bytes || file.path().size() > limits::kPathBytes) return too_large;
     left_bytes -= digest.size_bytes;
   }
@@ -216,7 +211,7 @@ remote::RemoteResult RemoteProcess::compile(Job& job) {
 Result<remote::RemoteResult> RemoteProcess::try_worker(Job& job, const v1::Lease& lease, uint64_t* sent) {
   TRY_ASSIGN(std::shared_ptr<WorkerClient> worker, worker_of(lease));
   const std::vector<std::string> outputs = outputs_of(job.submit);
-  const CasDigest action = CasDigest::of(job.submit.action);
+  const SizedDigest action = SizedDigest::of(job.submit.action);
   const Deadline whole = Deadline::after_ms(job.submit.timeout_ms);
   auto within = [&](int ms) {
     return WorkerClient::Call{lease.grant(), *job.cancellation, Deadline::earlier(whole, Deadline::after_ms(ms)), sent,
@@ -264,7 +259,7 @@ Result<remote::RemoteResult> RemoteProcess::answer(const Job& job, const v1::Lea
   out.stdout_text = result.stdout_raw();
   out.stderr_text = result.stderr_raw();
   auto whole = [&](const auto& digest, std::string* text) -> Status {
-    TRY_ASSIGN(CasDigest blob, digest_of(digest));
+    TRY_ASSIGN(SizedDigest blob, decode_digest(digest));
     if (!text->empty() || blob.size_bytes == 0) return {};
     if (blob.size_bytes > limits::kStdioBytes) return Error{Code::kLimit, "too much output text", 0};
     TRY_ASSIGN(*text, worker.fetch(call, blob));
@@ -273,7 +268,7 @@ Result<remote::RemoteResult> RemoteProcess::answer(const Job& job, const v1::Lea
   if (result.has_stdout_digest()) TRY(whole(result.stdout_digest(), &out.stdout_text));
   if (result.has_stderr_digest()) TRY(whole(result.stderr_digest(), &out.stderr_text));
   for (const auto& file : result.output_files()) {
-    TRY_ASSIGN(CasDigest digest, digest_of(file.digest()));
+    TRY_ASSIGN(SizedDigest digest, decode_digest(file.digest()));
     out.outputs.push_back({file.path(), digest, file.is_executable()});
     std::string bytes = file.contents();
     if (bytes.size() != digest.size_bytes) {

@@ -185,7 +185,7 @@ class RemoteTest : public testing::Test {
     ReapiCommand command;
     command.arguments = {"gcc"};
     command.output_paths = {"a.o"};
-    const std::vector<TreeFile> files = {{"src/a.c", CasDigest::of("int a;"), false}};
+    const std::vector<TreeFile> files = {{"src/a.c", SizedDigest::of("int a;"), false}};
     InputTree tree = build_input_tree(files, {});
     remote::Submit submit;
     submit.id = id;
@@ -193,7 +193,7 @@ class RemoteTest : public testing::Test {
     submit.root = dir_ + "/p";
     submit.command = encode_reapi_command(command);
     ReapiAction action;
-    action.command = CasDigest::of(submit.command);
+    action.command = SizedDigest::of(submit.command);
     action.input_root = tree.root;
     submit.action = encode_reapi_action(action);
     for (auto& [digest, bytes] : tree.directories) submit.directories.push_back(bytes);
@@ -236,7 +236,7 @@ TEST_F(RemoteTest, ACompileIsSentRunAndAnsweredAndThenFound) {
   EXPECT_EQ(first.worker, "local");
   EXPECT_EQ(blob_, "object 1");
   ASSERT_EQ(first.outputs.size(), 1u);
-  EXPECT_EQ(first.outputs[0].content, CasDigest::of("object 1"));
+  EXPECT_EQ(first.outputs[0].content, SizedDigest::of("object 1"));
   EXPECT_EQ(worker_.blobs_.size(), 5u) << "action, command, two directories, source";
   EXPECT_EQ(worker_.grants_.at(0), "grant");
   EXPECT_GT(first.bytes_sent, 0u);

@@ -21,13 +21,13 @@ std::string deterministic(const google::protobuf::Message& message) {
   return out;
 }
 
-void set(reapi::Digest* out, const CasDigest& digest) {
+void set(reapi::Digest* out, const SizedDigest& digest) {
   out->set_hash(digest.digest.hex());
   out->set_size_bytes(static_cast<int64_t>(digest.size_bytes));
 }
 
-const CasDigest kSmall = CasDigest::of("content"), kEmpty = CasDigest::of("");
-const CasDigest kLarge = {BlobDigest::of("x"), uint64_t{5} << 32};
+const SizedDigest kSmall = SizedDigest::of("content"), kEmpty = SizedDigest::of("");
+const SizedDigest kLarge = {BlobDigest::of("x"), uint64_t{5} << 32};
 
 TEST(Reapi, DirectoriesAreEncodedAsTheLibraryDoes) {
   reapi::Directory wanted;

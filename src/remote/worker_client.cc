@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "rpc/reapi.h"
 #include "rpc/status.h"
 
 namespace hpcc {
@@ -19,11 +20,6 @@ constexpr size_t kStreamChunkBytes = 1u << 20;
 constexpr size_t kCompressFrom = 256;  // smaller blobs gain nothing
 constexpr int kLevel = 1;
 constexpr int kGuests = 2;  // that may be lost under one compile
-
-void put(re::Digest* out, const CasDigest& digest) {
-  out->set_hash(digest.digest.hex());
-  out->set_size_bytes(static_cast<int64_t>(digest.size_bytes));
-}
 
 // zstd of `bytes`, or nothing when it does not get smaller.
 std::string compress(const std::string& bytes) {
@@ -91,13 +87,13 @@ Error WorkerClient::failed(const grpc::Status& status) const {
   return from_grpc(status, "worker " + name_);
 }
 
-Result<WorkerClient::ActionResult> WorkerClient::find(const Call& call, const CasDigest& action,
+Result<WorkerClient::ActionResult> WorkerClient::find(const Call& call, const SizedDigest& action,
                                                       const std::vector<std::string>& outputs) {
   grpc::ClientContext context;
   prepare(context, call);
   re::GetActionResultRequest request;
   request.set_instance_name(tenant_);
-  put(request.mutable_action_digest(), action);
+  *request.mutable_action_digest() = encode_digest(action);
   request.set_inline_stdout(true);
   request.set_inline_stderr(true);
   for (const std::string& output : outputs) request.add_inline_output_files(output);
@@ -171,7 +167,7 @@ Status WorkerClient::send(const Call& call, const std::vector<const UploadBlob*>
     re::FindMissingBlobsRequest request;
     request.set_instance_name(tenant_);
     const size_t end = std::min(blobs.size(), at + kAskedAtOnce);
-    for (size_t i = at; i < end; ++i) put(request.add_blob_digests(), blobs[i]->digest);
+    for (size_t i = at; i < end; ++i) *request.add_blob_digests() = encode_digest(blobs[i]->digest);
     *call.bytes_sent += request.ByteSizeLong();
     re::FindMissingBlobsResponse response;
     Entered entered(call.cancellation, context);
@@ -209,7 +205,7 @@ Status WorkerClient::send_batch(const Call& call, const std::vector<const Upload
   for (const UploadBlob* blob : batch) {
     TRY_ASSIGN(std::string bytes, blob->read());
     auto* part = request.add_requests();
-    put(part->mutable_digest(), blob->digest);
+    *part->mutable_digest() = encode_digest(blob->digest);
     if (std::string packed = compress(bytes); !packed.empty()) {
       part->set_compressor(re::Compressor::ZSTD);
       part->set_data(std::move(packed));
@@ -260,11 +256,11 @@ Status WorkerClient::send_stream(const Call& call, const UploadBlob& blob) {
   return {};
 }
 
-Result<WorkerClient::Executed> WorkerClient::execute(const Call& call, const CasDigest& action,
+Result<WorkerClient::Executed> WorkerClient::execute(const Call& call, const SizedDigest& action,
                                                      const std::vector<std::string>& outputs, Lookup lookup) {
   re::ExecuteRequest request;
   request.set_instance_name(tenant_);
-  put(request.mutable_action_digest(), action);
+  *request.mutable_action_digest() = encode_digest(action);
   request.set_skip_cache_lookup(lookup == Lookup::kSkip);
   request.set_inline_stdout(true);
   request.set_inline_stderr(true);
@@ -290,7 +286,7 @@ Result<WorkerClient::Executed> WorkerClient::execute(const Call& call, const Cas
   }
 }
 
-Result<std::string> WorkerClient::fetch(const Call& call, const CasDigest& blob) {
+Result<std::string> WorkerClient::fetch(const Call& call, const SizedDigest& blob) {
   grpc::ClientContext context;
   prepare(context, call);
   google::bytestream::ReadRequest request;
@@ -306,7 +302,7 @@ Result<std::string> WorkerClient::fetch(const Call& call, const CasDigest& blob)
   }
   const grpc::Status status = reader->Finish();
   if (!status.ok()) return failed(status);
-  if (CasDigest::of(bytes) != blob) return Error{Code::kCorrupt, "worker " + name_ + " sent a wrong blob", 0};
+  if (SizedDigest::of(bytes) != blob) return Error{Code::kCorrupt, "worker " + name_ + " sent a wrong blob", 0};
   return bytes;
 }
 

@@ -40,7 +40,7 @@ class Cancellation {
 };
 
 struct UploadBlob {
-  CasDigest digest;
+  SizedDigest digest;
   std::function<Result<std::string>()> read;  // content; kCorrupt when it is not what the digest says
 };
 
@@ -57,16 +57,16 @@ class WorkerClient {
   };
   using ActionResult = build::bazel::remote::execution::v2::ActionResult;
   // kNotFound when the worker has no result.
-  Result<ActionResult> find(const Call& call, const CasDigest& action, const std::vector<std::string>& outputs);
+  Result<ActionResult> find(const Call& call, const SizedDigest& action, const std::vector<std::string>& outputs);
   Status upload(const Call& call, const std::vector<UploadBlob>& blobs);
   struct Executed {
     ActionResult result;
     bool cached = false;
   };
   enum class Lookup { kUse, kSkip };
-  Result<Executed> execute(const Call& call, const CasDigest& action, const std::vector<std::string>& outputs,
+  Result<Executed> execute(const Call& call, const SizedDigest& action, const std::vector<std::string>& outputs,
                            Lookup lookup);
-  Result<std::string> fetch(const Call& call, const CasDigest& blob);
+  Result<std::string> fetch(const Call& call, const SizedDigest& blob);
   // The worker said that blobs are missing which it once had.
   void forget_blobs();
 

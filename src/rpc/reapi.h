@@ -14,19 +14,11 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "model/digest.h"
+#include "model/reapi.h"
 
 namespace hpcc {
 
 namespace reapi = build::bazel::remote::execution::v2;
-
-// Size is part of a blob's identity: the right hash with another size names nothing.
-struct SizedDigest {
-  BlobDigest digest;
-  uint64_t size_bytes = 0;
-  auto operator<=>(const SizedDigest&) const = default;
-  static SizedDigest of(std::string_view bytes) { return {BlobDigest::of(bytes), bytes.size()}; }
-};
 
 Result<SizedDigest> decode_digest(const reapi::Digest& digest);
 reapi::Digest encode_digest(const SizedDigest& digest);

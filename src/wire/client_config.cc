@@ -1,14 +1,7 @@
 #include "wire/client_config.h"
 
-#define TOML_EXCEPTIONS 0
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#include <toml++/toml.h>
-#pragma GCC diagnostic pop
-
-#include <algorithm>
-
 #include "base/fs.h"
+#include "wire/toml.h"
 
 namespace hpcc {
 namespace {
@@ -29,14 +22,7 @@ constexpr Field kFields[] = {
 }  // namespace
 
 Result<ClientConfig> decode_client_config(std::string_view text, const std::string& path) {
-  if (text.size() > kConfigBytes) return Error{Code::kLimit, path + ": larger than 64 KiB", 0};
-  // toml++ 3 has undefined behaviour on some letters beyond ASCII outside of strings; no value of ours has any.
-  if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) {
-    return Error{Code::kInvalid, path + ": a character beyond ASCII", 0};
-  }
-  toml::parse_result parsed = toml::parse(text);
-  if (parsed.failed()) return Error{Code::kInvalid, path + ": " + std::string(parsed.error().description()), 0};
-  const toml::table table = std::move(parsed).table();
+  TRY_ASSIGN(const toml::table table, parse_toml(text, path));
   ClientConfig config;
   config.ca = "ca.pem";
   config.certificate = "cert.pem";

@@ -16,12 +16,12 @@ constexpr uint32_t kMagic = 0x52435048;  // "HPCR"
 
 Error malformed(const char* what) { return Error{Code::kCorrupt, std::string("remote frame: ") + what, 0}; }
 
-void put_digest(ByteWriter& out, const CasDigest& digest) {
+void put_digest(ByteWriter& out, const SizedDigest& digest) {
   out.raw(digest.digest.view());
   out.u64(digest.size_bytes);
 }
-CasDigest get_digest(ByteReader& in) {
-  CasDigest digest;
+SizedDigest get_digest(ByteReader& in) {
+  SizedDigest digest;
   std::string_view bytes = in.raw(digest.digest.bytes.size());
   if (in.ok()) memcpy(digest.digest.bytes.data(), bytes.data(), bytes.size());
   digest.size_bytes = in.u64();
@@ -100,7 +100,7 @@ Result<uint64_t> decode_cancel(std::string_view payload) {
   return id;
 }
 
-std::string encode_blob_part(uint64_t id, const CasDigest& blob, std::string_view bytes) {
+std::string encode_blob_part(uint64_t id, const SizedDigest& blob, std::string_view bytes) {
   ByteWriter out;
   out.reserve(bytes.size() + 64);
   out.u64(id);

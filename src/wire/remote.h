@@ -47,7 +47,7 @@ inline constexpr Outcome kLastOutcome = Outcome::kCancelled;
 
 struct RemoteOutput {
   std::string path;  // relative to the working directory, as asked for
-  CasDigest content;
+  SizedDigest content;
   bool executable = false;
 };
 
@@ -78,12 +78,12 @@ Result<uint64_t> decode_cancel(std::string_view payload);
 
 struct BlobPart {
   uint64_t id = 0;
-  CasDigest blob;
+  SizedDigest blob;
   std::string_view bytes;  // points into the payload
 };
 inline constexpr size_t kPartBytes = 1u << 20;
 inline constexpr size_t kTimingBytes = 1024;
-std::string encode_blob_part(uint64_t id, const CasDigest& blob, std::string_view bytes);
+std::string encode_blob_part(uint64_t id, const SizedDigest& blob, std::string_view bytes);
 Result<BlobPart> decode_blob_part(std::string_view payload);
 std::string encode_remote_result(const RemoteResult& result);
 Result<RemoteResult> decode_remote_result(std::string_view payload);

@@ -15,7 +15,7 @@ Submit a_submit() {
   submit.action = "action";
   submit.command = std::string("com\0mand", 8);
   submit.directories = {"d1", ""};
-  submit.files = {{"src/a.c", CasDigest::of("x"), false}, {"b.h", CasDigest::of(""), false}};
+  submit.files = {{"src/a.c", SizedDigest::of("x"), false}, {"b.h", SizedDigest::of(""), false}};
   submit.timeout_ms = 1000;
   return submit;
 }
@@ -28,7 +28,7 @@ RemoteResult a_result() {
   result.exit_code = -1;
   result.stdout_text = "out";
   result.stderr_text = "err";
-  result.outputs = {{"a.o", CasDigest::of("o"), true}};
+  result.outputs = {{"a.o", SizedDigest::of("o"), true}};
   result.row = "row";
   result.checkpoint = "note";
   result.probes = "p";
@@ -44,7 +44,7 @@ TEST(RemoteFrames, ASubmitComesBackAsItWas) {
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(encode_submit(*back), encode_submit(a_submit()));
   EXPECT_EQ(back->files[0].path, "src/a.c");
-  EXPECT_EQ(back->files[0].content, CasDigest::of("x"));
+  EXPECT_EQ(back->files[0].content, SizedDigest::of("x"));
 }
 
 TEST(RemoteFrames, AResultComesBackAsItWas) {
@@ -69,7 +69,7 @@ TEST(RemoteFrames, TravelWholeOverASocket) {
   int ends[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
   Fd a(ends[0]), b(ends[1]);
-  const CasDigest blob = CasDigest::of("bytes");
+  const SizedDigest blob = SizedDigest::of("bytes");
   ASSERT_TRUE(send_frame(a.get(), Type::kBlob, encode_blob_part(3, blob, "bytes")).ok());
   Result<Frame> frame = receive_frame(b.get());
   ASSERT_TRUE(frame.ok());

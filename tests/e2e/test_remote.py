@@ -195,6 +195,9 @@ def a_killed_worker_is_told_and_up_starts_a_new_one(t):
     check(compiled(t, "gcc -O1 -Iinc -c src/a.c -o a.o".split()) == {"remote_compiled"}, t.hpcc("explain a.o").stdout)
     # Without its scheduler a worker is of no use either.
     os.kill(again["scheduler_pid"], signal.SIGKILL)
+    while json.loads(t.hpcc("status --json", ok=False).stdout)["scheduler_pid"]:
+        check(time.time() < deadline, "the killed scheduler is still there")
+        time.sleep(0.1)
     t.hpcc(["up", "--driver", "namespace"], timeout=180)
     check(compiled(t, "gcc -O2 -Iinc -c src/a.c -o b.o".split()) == {"remote_compiled"}, t.hpcc("explain b.o").stdout)
 
