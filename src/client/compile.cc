@@ -24,24 +24,6 @@ namespace {
 constexpr size_t kProjectFileBytes = 1u << 20;
 constexpr size_t kSourceBytes = 64u << 20;  // larger inputs are no sources
 
-// Bazel's way: all three macros are given fixed values on the command line, and no later option takes that back.
-bool redefines_time_macros(const Invocation& invocation) {
-  uint32_t fixed = 0;
-  static constexpr std::string_view kMacros[] = {"__DATE__=", "__TIME__=", "__TIMESTAMP__="};
-  for (const KeyArg& arg : invocation.key_args) {
-    for (size_t i = 0; i < 3; ++i) {
-      if (arg.option == "-D" && arg.value.starts_with(kMacros[i])) {
-        std::string_view body = std::string_view(arg.value).substr(kMacros[i].size());
-        if (scan_source_facts(body) & (kFactDateTime | kFactTimestamp)) return false;
-        fixed |= 1u << i;
-      } else if (arg.option == "-U" && arg.value + "=" == kMacros[i]) {
-        return false;
-      }
-    }
-  }
-  return fixed == 7;
-}
-
 // Such a name means another file to each process (/proc/self, /dev/stdin).
 bool is_kernel_path(std::string_view path) {
   return path.starts_with("/proc/") || path.starts_with("/sys/") || (path.starts_with("/dev/") && path != "/dev/null");
@@ -358,9 +340,7 @@ Observed Compile::observe_run(const Finish& finish) const {
 
 // __DATE__ and its kin, in an input or on the command line, whole or in pieces that could be pasted.
 Bypass Compile::time_problem(const Observed& observed) const {
-  uint32_t facts = observed.source_facts | source_facts_;
-  for (const KeyArg& arg : invocation_->key_args) facts |= scan_source_facts(arg.value);
-  if (redefines_time_macros(*invocation_)) facts &= kFactPragmaDependency | kFactClangPch;
+  const uint32_t facts = compile_facts(observed.source_facts | source_facts_, *invocation_);
   if (facts & (kFactTimestamp | kFactPragmaDependency | kFactClangPch)) return Bypass::kTimeMacro;
   if (may_paste_time_macro(facts)) return Bypass::kTimeMacro;
   if (!(facts & kFactDateTime)) return Bypass::kNone;
@@ -372,10 +352,9 @@ Bypass Compile::time_problem(const Observed& observed) const {
 bool Compile::bound_by_path(const Observed& observed) const {
   if (place_.logical_root) return false;
   if (invocation_->has_prefix_map) return true;
-  uint32_t facts = observed.source_facts | source_facts_;
+  const uint32_t facts = compile_facts(observed.source_facts | source_facts_, *invocation_);
   PathMacros macros;
   for (const KeyArg& arg : invocation_->key_args) {
-    facts |= scan_source_facts(arg.value);
     if (arg.option == "-D") macros.add_definition(arg.value);
     if (arg.option == "-U") macros.add_undefinition(arg.value);
   }

@@ -292,14 +292,15 @@ Answer ImageCompile::accept(const remote::RemoteResult& result, const Probes& pr
   if (!made.stdout_text.empty() || !made.stderr_text.empty()) made.bound_colour = wants_colour() ? "on" : "off";
   made.compile_ns = static_cast<uint64_t>(monotonic_ns() - begun_ns_);
   Manifest manifest = manifest_of(probes);
-  if (cacheable_ && !view_->failure()) {
+  const bool asked = asked_for_output(probes);
+  if (cacheable_ && !asked && !view_->failure()) {
     Status put = store.put(key_, Entry{0, std::move(manifest), made});
     if (!put.ok()) store.count(Counter::kError);
     store.count(Counter::kBytesStored, collected.bytes);
     write_key_text(store, key_, key_text_);
   } else {
     store.count(Counter::kNotStored);
-    store.count_reason(Bypass::kTimeMacro);
+    store.count_reason(asked ? Bypass::kInputChanged : view_->failure() ? Bypass::kUnreadable : Bypass::kTimeMacro);
   }
   write_history(how);
   return done(made, 0);

@@ -66,6 +66,7 @@ class ImageCompile {
   // `added`: the tree has something that the guest looked for in vain; it is then an input of the next round.
   std::optional<BypassReason> add_missing(const Probes& probes, bool* added);
   std::optional<BypassReason> check_added();
+  bool asked_for_output(const Probes& probes) const;
   Answer accept(const remote::RemoteResult& result, const Probes& probes);
   Manifest manifest_of(const Probes& probes);
   std::map<std::string, std::set<std::string>> absent_names(const Probes& probes);

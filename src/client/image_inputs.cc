@@ -91,7 +91,7 @@ std::optional<BypassReason> ImageCompile::digest_inputs() {
 
 // __DATE__ and its kin, anywhere in reach: such a result is made each time anew, unless the time is fixed.
 std::optional<BypassReason> ImageCompile::check_time(uint32_t facts) {
-  for (const KeyArg& arg : invocation_->key_args) facts |= scan_source_facts(arg.value);
+  facts = compile_facts(facts, *invocation_);
   // Files have other times in a guest. Where the macro is no error, as the pragma never is, that would show.
   const bool epoch = find_env(request_.env, "SOURCE_DATE_EPOCH").has_value();
   const bool refused = project_.date_time == ProjectFile::DateTime::kError && !epoch;
@@ -137,6 +137,19 @@ std::optional<BypassReason> ImageCompile::add_missing(const Probes& probes, bool
   std::sort(files_.begin(), files_.end());
   files_.erase(std::unique(files_.begin(), files_.end()), files_.end());
   return std::nullopt;
+}
+
+// The guest asked for a file that this compile makes: the answer is another one each time.
+bool ImageCompile::asked_for_output(const Probes& probes) const {
+  for (const ProbeGroup& group : probes.groups) {
+    for (uint32_t index : group.directories) {
+      const std::string directory = below_root(probes.directories[index]);
+      for (const std::string& name : group.names) {
+        if (outputs_.count(join_relative(directory, name)) != 0) return true;
+      }
+    }
+  }
+  return false;
 }
 
 // What could not be looked at is not absent.
@@ -191,7 +204,6 @@ std::map<std::string, std::set<std::string>> ImageCompile::absent_names(const Pr
         continue;
       }
       for (const std::string& name : group.names) {
-        if (outputs_.count(join_relative(directory, name)) != 0) continue;
         if (view_->kind_in(directory, name) == EntryKind::kAbsent) absent[directory].insert(name);
       }
     }

@@ -224,6 +224,24 @@ uint32_t scan_spliced(std::string_view text) {
   return facts;
 }
 
+// Bazel's way: all three macros are given fixed values on the command line, and no later option takes that back.
+bool redefines_time_macros(const Invocation& invocation) {
+  uint32_t fixed = 0;
+  static constexpr std::string_view kMacros[] = {"__DATE__=", "__TIME__=", "__TIMESTAMP__="};
+  for (const KeyArg& arg : invocation.key_args) {
+    for (size_t i = 0; i < 3; ++i) {
+      if (arg.option == "-D" && arg.value.starts_with(kMacros[i])) {
+        std::string_view body = std::string_view(arg.value).substr(kMacros[i].size());
+        if (scan_source_facts(body) & (kFactDateTime | kFactTimestamp)) return false;
+        fixed |= 1u << i;
+      } else if (arg.option == "-U" && arg.value + "=" == kMacros[i]) {
+        return false;
+      }
+    }
+  }
+  return fixed == 7;
+}
+
 }  // namespace
 
 uint32_t scan_source_facts(std::string_view text) {
@@ -231,6 +249,12 @@ uint32_t scan_source_facts(std::string_view text) {
   if (!has_split_identifier(text)) return scan_spliced(text);
   // Both readings: a splice inside a raw string is undone again.
   return scan_spliced(text) | scan_spliced(without_splices(text));
+}
+
+uint32_t compile_facts(uint32_t of_inputs, const Invocation& invocation) {
+  uint32_t facts = of_inputs;
+  for (const KeyArg& arg : invocation.key_args) facts |= scan_source_facts(arg.value);
+  return redefines_time_macros(invocation) ? facts & ~kTimeMacroFacts : facts;
 }
 
 bool may_paste_time_macro(uint32_t facts) {

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "model/invocation.h"
+
 namespace hpcc {
 
 // Bits. Tokens are found after splicing backslash-newlines; comments and strings are not skipped.
@@ -34,8 +36,16 @@ inline constexpr uint32_t kFactStampTail = 1u << 12;
 // from has changed. No Manifest holds those.
 inline constexpr uint32_t kFactClangPch = 1u << 13;
 inline constexpr uint32_t kFactScanned = 1u << 31;
+// Those about the three macros, whole or in pieces.
+inline constexpr uint32_t kTimeMacroFacts = kFactDateTime | kFactTimestamp | kFactTimePiece | kFactUnderscores |
+                                            kFactTimeWord | kFactDa | kFactTe | kFactTi | kFactMe | kFactStampHead |
+                                            kFactStampTail;
 
 uint32_t scan_source_facts(std::string_view text);
+
+// Of a whole compile: its inputs' facts and what the values of its options add. The three macros are none where the
+// command fixes them (-D__DATE__=...).
+uint32_t compile_facts(uint32_t of_inputs, const Invocation& invocation);
 
 // Whether one of those three macros could be pasted together from the tokens of all inputs of a compile,
 // whose facts are given united. The names written out in full are facts of their own. Pieces of a single letter count

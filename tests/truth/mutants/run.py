@@ -78,7 +78,7 @@ def put(path, text):
 
 
 def copy_tree():
-    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "src", "tools", "tests", "bench", "CMake*"], cwd=ROOT,
+    listed = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "src", "proto", "tools", "tests", "bench", "CMake*"], cwd=ROOT,
                             check=True, capture_output=True, text=True)
     wanted = set()
     for name in filter(None, listed.stdout.split("\n")):
