@@ -274,6 +274,12 @@ TEST(Tidy, EveryFileOfTheProjectFollowsTheRules) {
   fs::path root = HPCC_SOURCE_DIR;
   Layers layers = parse_layers(read_file(root / "tests/layers"));
   ASSERT_GE(layers.size(), 7u);
+  const std::string architecture = read_file(root / "docs/architecture.md");
+  for (const auto& [folder, allowed] : layers) {
+    EXPECT_TRUE(std::filesystem::is_directory(root / "src" / folder)) << "tests/layers names " << folder;
+    EXPECT_NE(architecture.find("| `" + folder + "/` |"), std::string::npos)
+        << "docs/architecture.md lacks " << folder;
+  }
   std::vector<fs::path> files = project_files(root);
   ASSERT_GE(files.size(), 20u);
   for (const fs::path& file : files) {

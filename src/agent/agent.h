@@ -6,7 +6,7 @@
 
 namespace hpcc {
 
-// The agent's whole life. Returns the exit code in a namespace sandbox; powers the machine off in a microVM.
+// The agent's whole life. Returns the exit code in a namespace sandbox; resets the machine in a microVM.
 int run_agent(Place place);
 
 }  // namespace hpcc

@@ -12,6 +12,7 @@
 #include "base/deadline.h"
 #include "base/fs.h"
 #include "base/limits.h"
+#include "model/guest_environment.h"
 #include "vm/agent_contract.h"
 
 namespace hpcc {
@@ -84,13 +85,6 @@ Status mount_guest() {
   return mount_image();
 }
 
-bool is_replaced(std::string_view name) {
-  for (std::string_view ours : {"proc", "dev", "sys", "tmp", "run", "hpcc"}) {
-    if (name == ours) return true;
-  }
-  return false;
-}
-
 // One top-level entry of the image appears in the compiles' root.
 Status show_entry(const std::string& name) {
   const std::string from = std::string(kGuestImageDir) + "/" + name, to = std::string(kRoot) + "/" + name;
@@ -138,7 +132,7 @@ Status build_root() {
   TRY(mount_at("tmpfs", kRoot, "tmpfs", kPlain, "mode=0755,size=1m"));
   TRY_ASSIGN(std::vector<std::string> names, list_directory(kGuestImageDir));
   for (const std::string& name : names) {
-    if (!is_replaced(name)) TRY(show_entry(name));
+    if (!is_replaced_in_guest(name)) TRY(show_entry(name));
   }
   const std::string root = kRoot;
   for (const char* name : {"/proc", "/dev", "/sys", "/tmp", "/run", "/hpcc", "/hpcc/w"}) {

@@ -21,7 +21,7 @@ constexpr const char* kBubblewrap[] = {"/usr/bin/bwrap", "/usr/local/bin/bwrap",
 Status bind_tree(const std::string& tree, std::vector<std::string>* out) {
   TRY_ASSIGN(std::vector<std::string> names, list_directory(tree));
   for (const std::string& name : names) {
-    if (name == "proc" || name == "dev" || name == "tmp" || name == "hpcc" || name == "run") continue;
+    if (is_replaced_in_guest(name)) continue;
     const std::string path = tree + "/" + name;
     struct stat info;
     if (lstat(path.c_str(), &info) != 0) return errno_error("stat " + path);
@@ -134,7 +134,7 @@ Result<std::vector<std::string>> image_command(const ImageRun& run) {
   out.insert(out.end(), {"--setenv", "PWD", cwd});
   for (const auto& [name, value] : run.environment) out.insert(out.end(), {"--setenv", name, value});
   TRY(bind_tree(run.tree, &out));
-  out.insert(out.end(), {"--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run"});
+  out.insert(out.end(), {"--proc", "/proc", "--dev", "/dev", "--dir", "/sys", "--tmpfs", "/tmp", "--tmpfs", "/run"});
   bind_temporary(run, &out);  // scripts probe compilers with outputs in /tmp
   out.insert(out.end(), {"--bind", run.root, work});
   protect_project(run, &out);

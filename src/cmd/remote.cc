@@ -67,9 +67,14 @@ int main_of_remote(int argc, char** argv) {
   const std::string client_dir = argv[2];
   if (argc == 3) return serve(client_dir);
   const std::string_view what = argv[3];
-  if ((argc == 5) != (what == "--replay" || what == "--wait-worker")) return 2;
+  const bool of_row = what == "--replay", of_worker = what == "--wait-worker";
+  const bool known = of_row || of_worker || what == "--status" || what == "--status-json";
+  if (!known || (argc == 5) != (of_row || of_worker)) {
+    fprintf(stderr, "hpcc-remote: %s is not understood\n", argv[3]);
+    return 2;
+  }
   if (argc == 4) return print_status(client_dir, what);
-  if (what == "--replay") return replay(client_dir, argv[4]);
+  if (of_row) return replay(client_dir, argv[4]);
   Status there = wait_for_worker(client_dir, argv[4], Deadline::after_ms(kWorkerMs));
   return there.ok() ? 0 : fail(there.error());
 }

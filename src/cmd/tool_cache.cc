@@ -90,7 +90,7 @@ int tool_config(const Words&) {
   printf("directory = %s\nconfig file = %s\nmax_size_bytes = %llu\n", dir->c_str(),
          file.empty() ? "(none)" : file.c_str(), static_cast<ull>(store->info().max_size_bytes));
   for (const char* name : {"HPCC_DIR", "HPCC_CONFIG", "HPCC_DISABLE", "HPCC_DAEMON", "HPCC_RECACHE", "HPCC_LOG",
-                           "HPCC_STRICT", "HPCC_VERIFY", "HPCC_IDLE_EXIT_S", "HPCC_TRACER"}) {
+                           "HPCC_STRICT", "HPCC_VERIFY", "HPCC_IDLE_EXIT_S", "HPCC_TRACER", "HPCC_GUEST_KERNEL"}) {
     const char* value = getenv(name);
     printf("%s = %s\n", name, value ? value : "(unset)");
   }

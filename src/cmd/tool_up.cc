@@ -181,7 +181,7 @@ void print_isolation(const std::string& driver, const std::optional<Requirement>
   if (driver == "namespace") {
     puts(
         "isolation  namespace: bubblewrap on this machine's own kernel. Good for development; against a hostile "
-        "source\n           the kernel is the only wall. Rows say so, and production policy refuses it.");
+        "source\n           the kernel is the only wall. Rows say so.");
     if (!why_not) return;
     printf("           Not microVMs: %s: %s.\n", why_not->name.c_str(), why_not->detail.c_str());
     const bool emulates = why_not->state != Requirement::State::kMissing;

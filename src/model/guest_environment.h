@@ -1,8 +1,11 @@
-// The environment of every compile in an image, at a worker or here: the command's own variables come on top of it, and
-// PWD. Nothing of the machine, so that all make the same objects.
+// What every compile in an image finds, at a worker or here. Nothing of the machine, so that all make the same objects.
 #pragma once
 
+#include <string_view>
+
 namespace hpcc {
+
+// The command's own variables come on top of these, and PWD.
 
 struct GuestVariable {
   const char* name;
@@ -14,5 +17,13 @@ inline constexpr GuestVariable kGuestVariables[] = {
     {"TZ", "UTC"},
     {"HOME", "/tmp"},
 };
+
+// The directories at the top of the image that are not the image's own.
+inline bool is_replaced_in_guest(std::string_view name) {
+  for (std::string_view ours : {"proc", "dev", "sys", "tmp", "run", "hpcc"}) {
+    if (name == ours) return true;
+  }
+  return false;
+}
 
 }  // namespace hpcc

@@ -60,7 +60,8 @@ Result<v1::Lease> Leases::look_up(const std::string& image, const std::string& a
   v1::Lease lease;
   const grpc::Status status = scheduler_->Lookup(&context, request, &lease);
   if (status.error_code() == grpc::StatusCode::NOT_FOUND) {
-    return Error{Code::kNotFound, "no worker has image " + image + " (`hpcc image list` tells which are here)", 0};
+    const std::string where = " (`hpcc status` tells who is up, `hpcc image list` which images are here)";
+    return Error{Code::kNotFound, status.error_message() + where, 0};
   }
   if (!status.ok()) return from_grpc(status, "scheduler " + config_.scheduler);
   return lease;

@@ -84,6 +84,12 @@ class FakeWorker : public re::ActionCache::Service,
         response.mutable_status()->set_code(grpc::StatusCode::UNAVAILABLE);
         return finish(response, writer);
       }
+      if (end_ != grpc::StatusCode::OK) {
+        ++ended_;
+        response.mutable_status()->set_code(end_);
+        response.mutable_status()->set_message("a.o");
+        return finish(response, writer);
+      }
       re::ActionResult& result = *response.mutable_result();
       const std::string object = "object " + std::to_string(++compiles_);
       auto* file = result.add_output_files();
@@ -116,6 +122,8 @@ class FakeWorker : public re::ActionCache::Service,
   std::map<std::string, re::ActionResult> results_;
   std::vector<std::string> grants_;
   int compiles_ = 0, asked_ = 0, lose_guests_ = 0;
+  grpc::StatusCode end_ = grpc::StatusCode::OK;  // of each compile
+  int ended_ = 0;
   bool forget_ = false;
   std::function<void(re::ActionResult&)> boast_;
   std::atomic<bool> hang_{false}, cancelled_{false};
@@ -273,6 +281,22 @@ TEST_F(RemoteTest, ALostGuestIsNotALostWorker) {
   EXPECT_EQ(worker_.lose_guests_, 98);
 }
 
+TEST_F(RemoteTest, ACompileThatCameToABadEndIsNoFailureOfItsWorker) {
+  uint64_t id = 0;
+  for (const grpc::StatusCode end : {grpc::StatusCode::DEADLINE_EXCEEDED, grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                     grpc::StatusCode::INVALID_ARGUMENT}) {
+    worker_.end_ = end;
+    worker_.ended_ = 0;
+    const remote::RemoteResult ended = ask(submit(++id));
+    EXPECT_EQ(ended.outcome, remote::Outcome::kFailed) << end;
+    EXPECT_NE(ended.message.find("worker local: a.o"), std::string::npos) << ended.message;
+    EXPECT_EQ(worker_.ended_, 1) << end;
+    worker_.end_ = grpc::StatusCode::OK;
+    EXPECT_EQ(ask(submit(++id)).outcome, remote::Outcome::kDone) << "the worker is asked again at once";
+    worker_.results_.clear();
+  }
+}
+
 TEST_F(RemoteTest, AFileThatChangedIsNotSent) {
   std::ofstream(dir_ + "/p/src/a.c") << "int b;";
   EXPECT_EQ(ask(submit(1)).outcome, remote::Outcome::kInputChanged);
@@ -284,7 +308,8 @@ TEST_F(RemoteTest, WithoutAWorkerTheReasonIsTold) {
   unknown.image = "sha256:unknown";
   remote::RemoteResult result = ask(unknown);
   EXPECT_EQ(result.outcome, remote::Outcome::kNoWorker);
-  EXPECT_NE(result.message.find("no worker has image sha256:unknown"), std::string::npos) << result.message;
+  EXPECT_NE(result.message.find("no worker has the image"), std::string::npos) << result.message;
+  EXPECT_NE(result.message.find("hpcc image list"), std::string::npos) << result.message;
 }
 
 TEST_F(RemoteTest, AnImageThatCameMeanwhileIsFoundAtOnce) {

@@ -282,7 +282,12 @@ Result<WorkerClient::Executed> WorkerClient::execute(const Call& call, const Siz
     if (response.status().code() == 0) return Executed{response.result(), response.cached_result()};
     // The worker itself answers, so it has lost only the guest: it boots another.
     if (response.status().code() == grpc::StatusCode::UNAVAILABLE && attempt < kGuests) continue;
-    return failed({static_cast<grpc::StatusCode>(response.status().code()), response.status().message()});
+    const grpc::Status end(static_cast<grpc::StatusCode>(response.status().code()), response.status().message());
+    // The compile's own time is over, not that of a worker that does not answer.
+    if (end.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+      return Error{Code::kLimit, "worker " + name_ + ": " + end.error_message(), 0};
+    }
+    return failed(end);
   }
 }
 

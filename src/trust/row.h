@@ -89,7 +89,7 @@ struct OutputName {
   std::string digest;  // hex
   bool executable = false;
 };
-// sha256 hex over "<digest> <x or ->  <path>\n" lines, by path; "" for none.
+// sha256 hex over "<digest> <x or -> <path>\n" lines, by path, each written as a row's text; "" for none.
 std::string outputs_digest(std::vector<OutputName> outputs);
 // sha256 hex over the digests of both.
 std::string stdio_digest_of(const BlobDigest& out, const BlobDigest& err);

@@ -5,7 +5,7 @@
 // /init runs; the command line also has hpcc.root=<block device>, which the agent mounts read-only on /image
 // (squashfs).
 // Without hpcc.root= the agent ends at once: a guest without a verified root never serves. The agent then listens on
-// vsock port kAgentVsockPort and serves one connection after the other; when it cannot go on it powers the machine off.
+// vsock port kAgentVsockPort and serves one connection after the other; when it cannot go on it resets the machine.
 //
 // namespace: the driver starts the agent as first process of new namespaces with the image's tree bound on /image, a
 // tmpfs on /run, and descriptor kAgentControlFd, a SOCK_SEQPACKET socket; each message on it carries one connected

@@ -7,7 +7,8 @@
 // cancel := u64 id
 // blob   := u64 id, raw32 digest, u64 size, text32 bytes        parts of one blob come one after the other
 // result := see RemoteResult; after the blobs it names
-// The build id in the command line of hpcc-remote is the version.
+// There is no version: hpccd starts the hpcc-remote beside it, and launchers of another build have another hpccd. What
+// does not decode ends the link.
 #pragma once
 
 #include <cstdint>

@@ -59,20 +59,22 @@ void describe(const Plan& plan, const GuestResult& guest, const std::string& pro
   row->cpu_ms = guest.cpu_ms;
 }
 
-// An end that is not the compiler's own exit.
-grpc::Status status_of(GuestEnd end) {
-  switch (end) {
+// An end that is not the compiler's own exit. Not FAILED_PRECONDITION, which asks for blobs, nor UNAVAILABLE, which
+// asks for another attempt.
+grpc::Status status_of(const GuestResult& guest) {
+  const std::string more = guest.message.empty() ? "" : ": " + guest.message;
+  switch (guest.end) {
     case GuestEnd::kExited:
     case GuestEnd::kSignalled:
       return grpc::Status::OK;
     case GuestEnd::kTimeLimit:
-      return {grpc::StatusCode::DEADLINE_EXCEEDED, "the compile took longer than it may"};
+      return {grpc::StatusCode::DEADLINE_EXCEEDED, "the compile took longer than it may" + more};
     case GuestEnd::kMemoryLimit:
-      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the compile used more memory than it may"};
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the compile used more memory than it may" + more};
     case GuestEnd::kOutputLimit:
-      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the compile wrote more than it may"};
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the compile wrote more than it may" + more};
     case GuestEnd::kRefusedOutput:
-      return {grpc::StatusCode::FAILED_PRECONDITION, "an output is not a regular file"};
+      return {grpc::StatusCode::INVALID_ARGUMENT, "an output is not a regular file" + more};
   }
   return {grpc::StatusCode::INTERNAL, "unknown end"};
 }
@@ -299,7 +301,7 @@ reapi::ExecuteResponse Executor::execute(const ExecuteJob& job, Cancel cancel, D
   stamp(times.mutable_worker_completed_timestamp());
   made->result.mutable_execution_metadata()->MergeFrom(times);
 
-  const grpc::Status end = status_of(guest->end);
+  const grpc::Status end = status_of(*guest);
   // A compile that escaped its observer may have looked for files that its probes do not name: true now, perhaps not
   // for the next client.
   const bool may_keep =
