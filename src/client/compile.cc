@@ -147,11 +147,8 @@ std::string Compile::colour() const {
     case Invocation::Colour::kAuto:
       break;
   }
-  if (!(request_.flags & frame::kStderrTty)) return "off";
-  std::optional<std::string_view> term = find_env(request_.env, "TERM");
-  if (!term || *term == "dumb") return "off";
-  std::optional<std::string_view> colours = find_env(request_.env, "GCC_COLORS");
-  return invocation_->family == Family::kGcc && colours && colours->empty() ? "off" : "on";
+  const bool on_terminal = (request_.flags & frame::kStderrTty) != 0;
+  return chooses_colour(invocation_->family, on_terminal, request_.env) ? "on" : "off";
 }
 
 std::optional<Answer> Compile::try_hit(bool* had_entries) {

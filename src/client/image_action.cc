@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "compiler/logical.h"
+#include "model/probes.h"
 
 namespace hpcc {
 namespace {
@@ -53,6 +54,34 @@ std::vector<std::string> guest_arguments(const ActionInputs& in) {
   std::vector<std::string> out = logical_arguments(in.invocation.family, in.argv, in.place);
   std::vector<std::string> hermetic = hermetic_options(in);
   out.insert(out.begin() + 1, hermetic.begin(), hermetic.end());
+  return out;
+}
+
+std::vector<std::string> plain_arguments(const std::vector<std::string>& argv, const std::vector<std::string>& roots,
+                                         Compiles compiles) {
+  std::vector<std::string> out = argv;
+  out[0] = basename_of(argv[0]);
+  for (const std::string& root : roots) {
+    if (compiles == Compiles::kYes) out.insert(out.begin() + 1, "-ffile-prefix-map=" + root + "=" + kLogicalRoot);
+  }
+  return out;
+}
+
+Variables plain_environment(Family family, const std::vector<std::string>& env) {
+  static constexpr std::string_view kMore[] = {"COLUMNS",      "COMPILER_PATH",         "GCC_COLORS", "LD_RUN_PATH",
+                                               "LIBRARY_PATH", "OBJCPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH"};
+  Variables out;
+  for (const std::string& entry : env) {
+    const size_t equals = entry.find('=');
+    if (equals == std::string::npos || equals == 0) continue;
+    const std::string name = entry.substr(0, equals);
+    const auto is_name = [&](const auto& known) { return name == known; };
+    const bool guests = std::any_of(std::begin(kAllowed), std::end(kAllowed),
+                                    [&](const AllowedVariable& allowed) { return is_name(allowed.name); });
+    if (guests || std::any_of(std::begin(kMore), std::end(kMore), is_name) || prevents_caching(family, name)) {
+      out.emplace_back(name, entry.substr(equals + 1));
+    }
+  }
   return out;
 }
 

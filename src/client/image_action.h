@@ -30,6 +30,15 @@ struct ActionInputs {
 std::vector<std::string> guest_arguments(const ActionInputs& in);
 // An allow-list of the caller's variables; every other is the image's own.
 Variables guest_environment(const std::vector<std::string>& env, const ScanPlace& place);
+
+// A command that runs here with the project where it is. What it compiles names the project's files as a worker's
+// guest would.
+enum class Compiles { kNo, kYes };
+std::vector<std::string> plain_arguments(const std::vector<std::string>& argv, const std::vector<std::string>& roots,
+                                         Compiles compiles);
+// With more of the user's variables than a guest gets: those of links, and those that are why it runs here.
+Variables plain_environment(Family family, const std::vector<std::string>& env);
+
 // An output as REAPI names it: relative to the working directory.
 std::string guest_output_path(const std::string& path, const ScanPlace& place);
 ReapiCommand make_command(const ActionInputs& in);

@@ -23,11 +23,6 @@ constexpr int kRounds = 4;  // of adding what a guest looked for in vain
 constexpr uint32_t kRemoteTimeoutMs = 15 * 60 * 1000;
 constexpr size_t kWhyNames = 8;  // inputs that explain names
 
-// The driver's name tells the family; cc and c++ are gcc's in the images that hpcc makes.
-Family family_of(std::string_view name) {
-  return name.find("clang") != std::string_view::npos ? Family::kClang : Family::kGcc;
-}
-
 bool is_same_directory(const std::string& a, const std::string& b) {
   struct stat first, second;
   return stat(a.c_str(), &first) == 0 && stat(b.c_str(), &second) == 0 && first.st_dev == second.st_dev &&
@@ -85,7 +80,7 @@ Answer ImageCompile::begin() {
 
 // Everything up to the Action. A reason when it cannot go to a worker.
 std::optional<BypassReason> ImageCompile::prepare() {
-  family_ = family_of(basename_of(request_.argv[0]));
+  family_ = image_family(request_.argv[0]);
   if (!is_under(request_.cwd, place_.root)) return BypassReason{Bypass::kOutsideRoot, request_.cwd, {}, {}};
   scan_place_.root = place_.root;
   scan_place_.cwd = request_.cwd == place_.root ? "" : request_.cwd.substr(place_.root.size() + 1);
@@ -134,9 +129,7 @@ void ImageCompile::build_action() {
 
 bool ImageCompile::wants_colour() const {
   if (invocation_->colour != Invocation::Colour::kAuto || invocation_->leaks_output_name) return false;
-  if (!(request_.flags & frame::kStderrTty)) return false;
-  std::optional<std::string_view> term = find_env(request_.env, "TERM");
-  return term && *term != "dumb";
+  return chooses_colour(family_, (request_.flags & frame::kStderrTty) != 0, request_.env);
 }
 
 std::optional<Answer> ImageCompile::try_hit() {
@@ -329,6 +322,7 @@ bool ImageCompile::removes_old_object(const std::string& messages) const {
 Answer ImageCompile::locally(const BypassReason& reason) {
   local_reason_ = reason;
   is_query_ = is_query(reason);
+  plain_ = !invocation_ || reason.reason == Bypass::kUnsupportedEnv;
   Store& store = engine_.store();
   const std::string detail = std::string(bypass_name(reason.reason)) + " " + reason.detail;
   log("not by a worker: " + detail);
@@ -351,7 +345,7 @@ Answer ImageCompile::locally(const BypassReason& reason) {
       awaits_record_ = true;
       uint32_t flags = frame::kCommand | frame::kReport;
       if (!reads_stdin(argv_)) flags |= frame::kNoStdin;
-      if (invocation_) flags |= frame::kCapture | frame::kHold;
+      if (!plain_) flags |= frame::kCapture | frame::kHold;
       return {frame::Type::kRun, encode_run(flags, *words, {})};
     }
     problem = words.error().message;
@@ -394,12 +388,13 @@ Result<std::vector<std::string>> ImageCompile::image_words(const std::string& tr
   run.tree = tree;
   run.root = place_.root;
   run.cwd = scan_place_.cwd;
-  run.environment = guest_environment(request_.env, scan_place_);
-  if (invocation_) {
-    run.argv = local_arguments();
+  if (plain_) {
+    run.places = plain_places();
+    run.environment = plain_environment(family_, request_.env);
   } else {
-    run.argv = logical_arguments(family_, argv_, scan_place_);
+    run.environment = guest_environment(request_.env, scan_place_);
   }
+  run.argv = local_arguments();
   auto add_output = [&](const std::string& path) {
     if (!path.empty()) run.outputs.push_back(lexically_normal(join_path(request_.cwd, path)));
   };
@@ -418,7 +413,7 @@ Answer ImageCompile::finish(const Finish& finish) {
   for (const std::string& path : lone_outputs_) {
     if (finish.exit_code != 0) unlink(path.c_str());
   }
-  if (!invocation_ || on_host_) {
+  if (plain_ || on_host_) {
     const bool links = !local_reason_.link_output.empty();
     const std::string note = links ? record_link(engine_, request_, local_reason_, finish) : "recorded";
     return {frame::Type::kStored, encode_string(note)};

@@ -54,6 +54,7 @@ class ImageCompile {
   std::optional<BypassReason> prepare();
   std::optional<BypassReason> check_outputs();
   std::optional<BypassReason> scan();
+  void add_left_directories();
   std::optional<BypassReason> digest_inputs();
   bool names_resolved_paths() const;
   std::optional<BypassReason> check_time(uint32_t facts);
@@ -81,6 +82,7 @@ class ImageCompile {
   std::string record_name() const;
   void record(const Finish* finish);  // nullptr: how it ended is not known
   void add_outputs(AuditRow* row);
+  std::vector<std::string> plain_places() const;
   std::vector<std::string> local_arguments() const;
   void render_dep_file();
   bool wants_colour() const;
@@ -127,6 +129,7 @@ class ImageCompile {
   BypassReason local_reason_;
   std::vector<std::string> lone_outputs_;  // made for a local run
   bool is_query_ = false;                  // what no worker is meant to do
+  bool plain_ = false;                     // runs here as it was given: the user's words, paths and variables
   bool on_host_ = false, awaits_record_ = false;
 };
 

@@ -61,7 +61,21 @@ std::optional<BypassReason> ImageCompile::scan() {
   }
   files_ = std::move(found.files);
   directories_ = std::move(found.directories);
+  add_left_directories();
   return digest_inputs();
+}
+
+// "dir/../a.d" is written only where there is a "dir".
+void ImageCompile::add_left_directories() {
+  for (const OutputFile& output : invocation_->outputs) {
+    for (size_t at = output.path.find("/.."); at != std::string::npos; at = output.path.find("/..", at + 1)) {
+      const std::optional<std::string> left =
+          project_path(join_path(request_.cwd, output.path.substr(0, at)), scan_place_);
+      if (left && !left->empty() && view_->kind(*left) == EntryKind::kDirectory) directories_.push_back(*left);
+    }
+  }
+  std::sort(directories_.begin(), directories_.end());
+  directories_.erase(std::unique(directories_.begin(), directories_.end()), directories_.end());
 }
 
 std::optional<BypassReason> ImageCompile::digest_inputs() {
@@ -69,7 +83,8 @@ std::optional<BypassReason> ImageCompile::digest_inputs() {
   bool once = std::any_of(invocation_->key_args.begin(), invocation_->key_args.end(),
                           [](const KeyArg& arg) { return scan_directives(arg.value).once; });
   std::map<BlobDigest, std::string> contents;
-  std::string equal;
+  std::map<std::pair<uint64_t, uint64_t>, std::string> files;
+  std::string equal, same;
   inputs_.clear();
   inputs_.reserve(files_.size());
   for (const std::string& path : added_) (void)view_->directives(path).ok();  // else the next line tells
@@ -80,10 +95,14 @@ std::optional<BypassReason> ImageCompile::digest_inputs() {
     once = once || fact->once;
     auto [other, fresh] = contents.emplace(fact->file.content.digest, path);
     if (!fresh && fact->file.content.size_bytes != 0) equal = path + " and " + other->second;
+    auto [first, alone] = files.emplace(fact->identity, path);
+    if (!alone) same = path + " and " + first->second;
     inputs_.push_back(fact->file);
   }
   if (names_resolved_paths() && view_->met_link())
     return BypassReason{Bypass::kOddPath, "a dependency file that names what links lead to", {}, {}};
+  // Clang calls two names of one file by one of them; in a guest they are two files.
+  if (family_ == Family::kClang && !same.empty()) return BypassReason{Bypass::kIdenticalInputs, same, {}, {}};
   // Which of them is read depends on times, or on whether they are one file; here all are files of one time.
   if (once && !equal.empty()) return BypassReason{Bypass::kIdenticalInputs, equal, {}, {}};
   return check_time(facts);
@@ -92,15 +111,11 @@ std::optional<BypassReason> ImageCompile::digest_inputs() {
 // __DATE__ and its kin, anywhere in reach: such a result is made each time anew, unless the time is fixed.
 std::optional<BypassReason> ImageCompile::check_time(uint32_t facts) {
   facts = compile_facts(facts, *invocation_);
-  // Files have other times in a guest. Where the macro is no error, as the pragma never is, that would show.
-  const bool epoch = find_env(request_.env, "SOURCE_DATE_EPOCH").has_value();
-  const bool refused = project_.date_time == ProjectFile::DateTime::kError && !epoch;
-  if ((facts & kFactPragmaDependency) != 0 ||
-      (!refused && ((facts & kFactTimestamp) != 0 || may_paste_time_macro(facts)))) {
+  // Files have other times in a guest. That -Werror=date-time stands among the options does not mean that it is heeded.
+  if ((facts & (kFactPragmaDependency | kFactTimestamp)) != 0 || may_paste_time_macro(facts)) {
     return BypassReason{Bypass::kTimeMacro, "the time of a file may show in the result", {}, {}};
   }
-  const uint32_t never = kFactTimestamp | kFactPragmaDependency;
-  if ((facts & never) != 0 || may_paste_time_macro(facts)) cacheable_ = false;
+  const bool epoch = find_env(request_.env, "SOURCE_DATE_EPOCH").has_value();
   if ((facts & kFactDateTime) != 0 && !(epoch && family_ == Family::kGcc)) cacheable_ = false;
   return std::nullopt;
 }

@@ -17,21 +17,30 @@ namespace {
 
 constexpr const char* kBubblewrap[] = {"/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"};
 
-// The tree's entries one by one, so that mount points can be made beside them and nothing can be written into it.
-Status bind_tree(const std::string& tree, std::vector<std::string>* out) {
-  TRY_ASSIGN(std::vector<std::string> names, list_directory(tree));
+// The tree's entries one by one, so that mount points can be made beside them and nothing can be written into it. Where
+// the project stands in a directory that the image has, too, that is made of its entries in the same way.
+Status bind_entries(const ImageRun& run, const std::string& directory, std::vector<std::string>* out) {
+  TRY_ASSIGN(std::vector<std::string> names, list_directory(run.tree + directory));
   for (const std::string& name : names) {
-    if (is_replaced_in_guest(name)) continue;
-    const std::string path = tree + "/" + name;
+    if (directory.empty() && is_replaced_in_guest(name)) continue;
+    const std::string to = directory + "/" + name, path = run.tree + to;
     struct stat info;
     if (lstat(path.c_str(), &info) != 0) return errno_error("stat " + path);
-    if (S_ISLNK(info.st_mode)) {
+    const bool holds_project =
+        std::any_of(run.places.begin(), run.places.end(), [&](const auto& place) { return is_under(place, to); });
+    if (holds_project && !S_ISDIR(info.st_mode)) {
+      return Error{Code::kUnsupported, "the image has something else than a directory at " + to, 0};
+    }
+    if (holds_project) {
+      out->insert(out->end(), {"--dir", to});
+      TRY(bind_entries(run, to, out));
+    } else if (S_ISLNK(info.st_mode)) {
       char target[PATH_MAX];
       ssize_t size = readlink(path.c_str(), target, sizeof target);
       if (size < 0) return errno_error("readlink " + path);
-      out->insert(out->end(), {"--symlink", std::string(target, static_cast<size_t>(size)), "/" + name});
+      out->insert(out->end(), {"--symlink", std::string(target, static_cast<size_t>(size)), to});
     } else {
-      out->insert(out->end(), {"--ro-bind", path, "/" + name});
+      out->insert(out->end(), {"--ro-bind", path, to});
     }
   }
   return {};
@@ -84,13 +93,13 @@ void bind_temporary(const ImageRun& run, std::vector<std::string>* out) {
 
 // Version control runs programs that its own directory names; the project's file says which image is trusted. Of every
 // directory from the root down to the working directory.
-void protect_project(const ImageRun& run, std::vector<std::string>* out) {
+void protect_project(const ImageRun& run, const std::string& place, std::vector<std::string>* out) {
   std::string below;
   for (size_t at = 0; at != std::string::npos;) {
     for (const char* name : {".git", ".hg", ".svn", ".bzr", ".jj", "_darcs", "CVS", ".hpcc"}) {
       const std::string path = run.root + below + "/" + name;
       if (is_kind(path, S_IFDIR) || is_kind(path, S_IFREG)) {
-        out->insert(out->end(), {"--ro-bind", path, kLogicalRoot + below + "/" + name});
+        out->insert(out->end(), {"--ro-bind", path, place + below + "/" + name});
       }
     }
     if (at >= run.cwd.size()) break;
@@ -98,6 +107,15 @@ void protect_project(const ImageRun& run, std::vector<std::string>* out) {
     below += "/" + run.cwd.substr(at, end - at);
     at = end + 1;
   }
+}
+
+// Root builds in the checkouts of others, too. In a user namespace their files would be nobody's; so there is none
+// then, and of root's rights those over files are left.
+bool has_other_owner(const ImageRun& run) {
+  struct stat root, cwd;
+  if (geteuid() != 0) return false;
+  return (stat(run.root.c_str(), &root) == 0 && root.st_uid != 0) ||
+         (stat((run.root + "/" + run.cwd).c_str(), &cwd) == 0 && cwd.st_uid != 0);
 }
 
 }  // namespace
@@ -125,19 +143,27 @@ Result<std::vector<std::string>> image_command(const ImageRun& run) {
     if (out.empty() && access(path, X_OK) == 0) out.push_back(path);
   }
   if (out.empty()) return Error{Code::kNotFound, "bwrap is not installed (package bubblewrap)", 0};
+  const bool other_owner = has_other_owner(run);
+  out.insert(out.end(), {"--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"});
+  if (!other_owner) out.push_back("--unshare-user-try");
   // A session of their own: no terminal takes the image's programs' words for the user's. Signals come by the launcher.
   // Of root, bubblewrap would leave them rights over their mounts.
-  out.insert(out.end(), {"--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"});
+  out.insert(out.end(), {"--die-with-parent", "--new-session", "--cap-drop", "ALL"});
+  for (const char* right : {"CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_CHOWN"}) {
+    if (other_owner) out.insert(out.end(), {"--cap-add", right});
+  }
   out.insert(out.end(), {"--hostname", "hpcc", "--clearenv"});
-  const std::string work = kLogicalRoot, cwd = run.cwd.empty() ? work : work + "/" + run.cwd;
+  const std::string cwd = run.places[0] + (run.cwd.empty() ? "" : "/" + run.cwd);
   for (const auto& [name, value] : kGuestVariables) out.insert(out.end(), {"--setenv", name, value});
   out.insert(out.end(), {"--setenv", "PWD", cwd});
   for (const auto& [name, value] : run.environment) out.insert(out.end(), {"--setenv", name, value});
-  TRY(bind_tree(run.tree, &out));
+  TRY(bind_entries(run, "", &out));
   out.insert(out.end(), {"--proc", "/proc", "--dev", "/dev", "--dir", "/sys", "--tmpfs", "/tmp", "--tmpfs", "/run"});
   bind_temporary(run, &out);  // scripts probe compilers with outputs in /tmp
-  out.insert(out.end(), {"--bind", run.root, work});
-  protect_project(run, &out);
+  for (const std::string& place : run.places) {
+    out.insert(out.end(), {"--bind", run.root, place});
+    protect_project(run, place, &out);
+  }
   out.insert(out.end(), {"--chdir", cwd, "--"});
   out.insert(out.end(), run.argv.begin(), run.argv.end());
   return out;

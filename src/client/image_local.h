@@ -1,6 +1,7 @@
-// The image's own compiler on this machine: a command line that runs a program in the image's tree with the project at
-// /hpcc/w, by bubblewrap. What a worker's guest sees, but for the kernel underneath; so that a machine without a worker
-// makes the same objects.
+// The image's own compiler on this machine: a command line that runs a program in the image's tree, by bubblewrap. With
+// the project at /hpcc/w, it is what a worker's guest sees, but for the kernel underneath; so that a machine without a
+// worker makes the same objects. What no worker could do either (links, queries, commands that hpcc does not
+// understand) runs with the project where it is: its outputs hold paths, and the user's are meant.
 //
 // The image's programs are not trusted with more than that: they have no terminal, no sockets and no processes of this
 // machine, /tmp holds only what the command names in it, and the project's .hpcc and version control's directories
@@ -12,12 +13,14 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/probes.h"
 
 namespace hpcc {
 
 struct ImageRun {
   std::string tree;  // the image's files
   std::string root;  // the project
+  std::vector<std::string> places = {kLogicalRoot};  // where the image's programs find it; they start in the first
   std::string cwd;   // below the root
   std::vector<std::pair<std::string, std::string>> environment;
   std::vector<std::string> argv;

@@ -63,10 +63,10 @@ void ImageCompile::record(const Finish* finish) {
   }
   if (finish) row.duration_ms = finish->wall_ns / 1'000'000;
   if (finish && finish->exit_code == 0) add_outputs(&row);
-  if (finish && invocation_ && !on_host_) {
+  if (finish && !plain_ && !on_host_) {
     row.stdio_digest = stdio_digest_of(BlobDigest::of(finish->stdout_text), BlobDigest::of(finish->stderr_text));
   }
-  mode_.record_local(std::move(row), invocation_ && !on_host_ ? local_arguments() : argv_);
+  mode_.record_local(std::move(row), on_host_ ? argv_ : local_arguments());
   awaits_record_ = false;
 }
 
@@ -93,7 +93,15 @@ void ImageCompile::add_outputs(AuditRow* row) {
   row->output_digest = outputs_digest(std::move(names));
 }
 
+// Where the project is, by the name that $PWD has for it first.
+std::vector<std::string> ImageCompile::plain_places() const {
+  std::vector<std::string> places = {place_.root};
+  if (!scan_place_.root_alias.empty()) places.insert(places.begin(), scan_place_.root_alias);
+  return places;
+}
+
 std::vector<std::string> ImageCompile::local_arguments() const {
+  if (plain_) return plain_arguments(argv_, plain_places(), is_query_ ? Compiles::kNo : Compiles::kYes);
   return guest_arguments({*invocation_, argv_, request_.env, scan_place_, project_.date_time, wants_colour()});
 }
 

@@ -176,6 +176,7 @@ Result<ProjectView::Fact> ProjectView::fact(const std::string& path) {
   Fact fact;
   fact.file = {path, {known.digest, known.stamp.size}, (info.st_mode & S_IXUSR) != 0};
   fact.facts = known.facts;
+  fact.identity = {known.stamp.dev, known.stamp.ino};
   facts_.emplace(path, fact);
   return fact;
 }

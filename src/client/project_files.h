@@ -64,6 +64,7 @@ class ProjectView {
     TreeFile file;
     uint32_t facts = 0;  // compiler/source_facts.h
     bool once = false;
+    std::pair<uint64_t, uint64_t> identity;  // device and inode
   };
   // Digest, mode and facts of a file, as first looked at by this view.
   Result<Fact> fact(const std::string& path);

@@ -24,11 +24,6 @@ constexpr int kRemoteFd = 3;
 
 RemoteLink::~RemoteLink() { stop(); }
 
-pid_t RemoteLink::pid() {
-  std::lock_guard lock(mutex_);
-  return running_ ? pid_ : -1;
-}
-
 Status RemoteLink::start_locked() {
   if (running_) return {};
   if (stopping_ || monotonic_ns() < not_before_ns_) {

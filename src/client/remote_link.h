@@ -35,7 +35,6 @@ class RemoteLink {
   void cancel(uint64_t id);
   // Ends hpcc-remote; nothing is called back afterwards.
   void stop();
-  pid_t pid();
 
  private:
   struct Waiting {

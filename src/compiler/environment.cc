@@ -106,6 +106,18 @@ std::optional<std::string_view> find_env(const std::vector<std::string>& env, st
   return std::nullopt;
 }
 
+bool chooses_colour(Family family, bool on_terminal, const std::vector<std::string>& env) {
+  const std::optional<std::string_view> term = find_env(env, "TERM");
+  if (!on_terminal || !term || *term == "dumb") return false;
+  const std::optional<std::string_view> colours = find_env(env, "GCC_COLORS");
+  return family != Family::kGcc || !colours || !colours->empty();
+}
+
+bool prevents_caching(Family family, std::string_view name) {
+  const Row* row = find_row(family, name);
+  return row && row->use == Use::kBypass;
+}
+
 std::variant<EnvKey, BypassReason> key_environment(Family family, const std::vector<std::string>& env,
                                                    bool driver_is_script) {
   EnvKey key;

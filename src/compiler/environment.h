@@ -27,6 +27,12 @@ struct EnvKey {
 std::variant<EnvKey, BypassReason> key_environment(Family family, const std::vector<std::string>& env,
                                                    bool driver_is_script);
 
+// Whether that reason is this variable.
+bool prevents_caching(Family family, std::string_view name);
+
+// Whether a compiler that is free to choose colours its messages.
+bool chooses_colour(Family family, bool on_terminal, const std::vector<std::string>& env);
+
 // First value of NAME in env, as getenv would give it.
 std::optional<std::string_view> find_env(const std::vector<std::string>& env, std::string_view name);
 

@@ -19,8 +19,6 @@
 
 namespace hpcc {
 
-using ProbesDigest = TaggedDigest<struct ProbesTag>;
-
 // Every name was looked for in every one of the directories.
 struct ProbeGroup {
   std::vector<uint32_t> directories;  // indices into Probes::directories

@@ -9,6 +9,7 @@
 
 #include "base/fs.h"
 #include "base/limits.h"
+#include "compiler/parse.h"
 
 namespace hpcc {
 namespace {
@@ -266,49 +267,26 @@ Result<std::string> read_part(const PlanBlobs& blobs, const SizedDigest& digest,
   return bytes;
 }
 
-// The argument that names an input file; a compile has one, and it is the last such.
-std::string source_of(const GuestCompile& compile) {
-  std::set<std::string_view> inputs;
-  for (const GuestInput& input : compile.inputs) inputs.insert(input.path);
-  for (size_t i = compile.argv.size(); i-- > 1;) {
-    const std::string& argument = compile.argv[i];
-    if (argument.empty() || argument[0] == '-' || compile.argv[i - 1] == "-include") continue;
-    std::string path = argument;
-    if (path.starts_with("/")) {
-      if (!is_under(path, kLogicalRoot)) continue;
-    } else {
-      path = join_path(join_path(kLogicalRoot, compile.working_directory), path);
-    }
-    path = lexically_normal(path);
-    if (path.size() <= sizeof kLogicalRoot) continue;
-    if (inputs.contains(std::string_view(path).substr(sizeof kLogicalRoot))) return path;
-  }
-  return "";
+// A path of the command below the root, "" outside of it.
+std::string below_root(const GuestCompile& compile, std::string_view path) {
+  const std::string root = std::string(kLogicalRoot) + "/";
+  const bool is_logical = path.starts_with(root);
+  const std::string inner = is_logical ? lexically_normal(path.substr(root.size()))
+                                       : from_root(compile.working_directory, path);
+  return is_inner_path(inner) ? inner : "";
 }
 
-// The output that -o names; without one, that of gcc's and clang's choice: the source's name with .o or .s.
-std::string object_of(const GuestCompile& compile, const std::string& source) {
-  std::string object;
-  const auto consider = [&](std::string_view path) {
-    const std::string root = std::string(kLogicalRoot) + "/";
-    const std::string inner = path.starts_with(root) ? lexically_normal(path.substr(root.size()))
-                                                     : from_root(compile.working_directory, path);
-    const auto& outputs = compile.outputs;
-    if (std::find(outputs.begin(), outputs.end(), inner) != outputs.end()) object = inner;
-  };
-  const std::string_view stem = basename_of(source).substr(0, basename_of(source).rfind('.'));
-  for (const char* suffix : {".o", ".s"}) consider(std::string(stem) + suffix);
-  for (size_t i = 1; i < compile.argv.size(); ++i) {
-    const std::string_view argument = compile.argv[i];
-    if ((argument == "-o" || argument == "--output") && i + 1 < compile.argv.size()) {
-      consider(compile.argv[++i]);
-    } else if (argument.starts_with("--output=")) {
-      consider(argument.substr(sizeof "--output=" - 1));
-    } else if (argument.starts_with("-o")) {
-      consider(argument.substr(2));
-    }
-  }
-  return object;
+// Says of the row what is compiled into what, when the command is one that the client's parser understands.
+void name_files(Plan* plan) {
+  const GuestCompile& compile = plan->compile;
+  const auto no_files = [](const std::string& path) { return Error{Code::kNotFound, path}; };
+  const ParseResult parsed = parse_command(image_family(compile.argv[0]), compile.argv, no_files);
+  const auto* invocation = std::get_if<Invocation>(&parsed);
+  if (invocation == nullptr) return;
+  const std::string source = below_root(compile, invocation->source), object = below_root(compile, invocation->object);
+  if (!source.empty()) plan->source = std::string(kLogicalRoot) + "/" + source;
+  const auto& outputs = compile.outputs;
+  if (std::find(outputs.begin(), outputs.end(), object) != outputs.end()) plan->object = object;
 }
 
 }  // namespace
@@ -338,8 +316,7 @@ Result<Plan> load_plan(const SizedDigest& action, const PlanBlobs& blobs, std::v
   for (const std::string& output : command.outputs) {
     plan.compile.outputs.push_back(from_root(plan.compile.working_directory, output));
   }
-  plan.source = source_of(plan.compile);
-  plan.object = object_of(plan.compile, plan.source);
+  name_files(&plan);
   return plan;
 }
 

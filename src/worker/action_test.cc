@@ -67,6 +67,7 @@ TEST_F(PlanTest, SaysWhatTheGuestIsToDo) {
   child(root, "out", empty);
   command.set_working_directory("include");
   command.set_arguments(1, "../a.c");
+  command.add_arguments("-c");
   auto* variable = command.add_environment_variables();
   variable->set_name("LANG");
   variable->set_value("C");
@@ -96,9 +97,12 @@ TEST_F(PlanTest, TheObjectIsWhatTheCommandNamesAndNotTheFirstOutput) {
   EXPECT_EQ(object({"gcc", "-MD", "-c", "../a.c"}), "build/a.o");
   EXPECT_EQ(object({"gcc", "-MD", "-c", "-o", "x/b.o", "../a.c"}), "build/x/b.o");
   EXPECT_EQ(object({"gcc", "-MD", "-c", "-ox/b.o", "../a.c"}), "build/x/b.o");
-  EXPECT_EQ(object({"gcc", "--output=/hpcc/w/build/x/b.o", "-c", "../a.c"}), "build/x/b.o");
+  EXPECT_EQ(object({"gcc", "-c", "-o", "/hpcc/w/build/x/b.o", "../a.c"}), "build/x/b.o");
   command.mutable_output_paths()->DeleteSubrange(1, 2);
   EXPECT_EQ(object({"gcc", "-MD", "-fsyntax-only", "../a.c"}), "") << "a list of dependencies is no object";
+  command.clear_arguments();
+  for (const char* argument : {"gcc", "-c", "../a.c", "-imacros", "../b.h"}) command.add_arguments(argument);
+  EXPECT_EQ(plan()->source, "/hpcc/w/a.c") << "the last argument that names a file need not be the source";
 }
 
 TEST_F(PlanTest, NamesThatLeaveTheirDirectoryAreRefused) {

@@ -195,7 +195,7 @@ done < /proc/self/status
 for f in /tmp/*; do echo "sees $f" >&2; done
 while read -r line; do echo "reads $line" >&2; done
 for f in .git/hooks/post-commit .git/config sub/.git .hpcc sub/plain; do
-  (echo x >> "/hpcc/w/$f") 2> /dev/null && echo "writes $f" >&2
+  (echo x >> "PROJECT/$f") 2> /dev/null && echo "writes $f" >&2
 done
 exec /usr/bin/gcc "$@"
 """
@@ -206,7 +206,7 @@ def nosy(t):
     link_tree("/usr/bin/dash", f"{tree}/usr/bin/sh")
     path = f"{tree}/usr/bin/nosy-gcc"
     with open(path, "w") as f:
-        f.write(NOSY)
+        f.write(NOSY.replace("PROJECT", t.dir))
     os.chmod(path, 0o755)
     t.write("m.c", "int main(void) { return 0; }\n")
     t.write(".git/hooks/pre-commit", "")
@@ -227,13 +227,59 @@ def the_images_programs_see_no_terminal_nor_tmp_and_cannot_plant_hooks(t):
         said = words_of(t.hpcc(["nosy-gcc", "../m.c", "-o", "m"], cwd=t.path("src/sub"), stdin=typed))
     check("session 1" in said, "in the terminal's session", said)
     check("rights 0000000000000000" in said, said)
-    check("sees /tmp/*" in said, "files of /tmp", said)
+    # Of /tmp only the directories that lead to the project.
+    check([w for w in said if w.startswith("sees")] == ["sees /tmp/" + t.dir.split("/")[2]], "files of /tmp", said)
     check(not [w for w in said if w.startswith("reads")], said)
     check([w for w in said if w.startswith("writes")] == ["writes sub/plain"], said)
     with open(t.path("typed")) as typed:
         said = words_of(t.hpcc(["nosy-gcc", "-x", "c", "-", "-o", "m"], stdin=typed, ok=False))
     check("reads typed by the user" in said, "a source of - has its input", said)
     check([w for w in said if w.startswith("writes")] == ["writes sub/.git", "writes sub/plain"], said)
+
+
+@test
+def what_runs_here_as_it_was_given_names_the_users_paths(t):
+    tree = project(t)
+    r = t.dir
+    # Rules for make: a second one finds every prerequisite.
+    t.write("Makefile", f"a.o: {r}/src/a.c\n\t{t.hpcc_bin} gcc -MMD -MP -save-temps=obj -Iinc -c $< -o $@\n-include a.d\n")
+    for _ in range(2):
+        t.run("make a.o")
+    check(b"/hpcc/w" not in t.read("a.d") and f"{r}/src/a.c".encode() in t.read("a.d"), t.read("a.d"))
+    t.hpcc(["gcc", "-MM", f"-I{r}/inc", f"{r}/src/a.c", "-MF", "mm.d"])
+    check(t.read("mm.d").split() == [b"a.o:", f"{r}/src/a.c".encode(), b"\\", f"{r}/inc/h.h".encode()], t.read("mm.d"))
+    # The object names them as every other place does.
+    t.hpcc("gcc -O2 -g -Iinc -save-temps=obj -c src/a.c -o here.o")
+    in_chroot(t, tree, "/usr/bin/gcc -O2 -g -Iinc -save-temps=obj -c src/a.c -o here.o".split())
+    there = t.read("here.o")
+    t.hpcc("gcc -O2 -g -Iinc -save-temps=obj -c src/a.c -o here.o")
+    check(t.read("here.o") == there, "the object is not that of a chroot")
+    # A program finds its library where it was linked.
+    os.mkdir(t.path("src/lib"))
+    t.write("lib.c", "int lib(void) { return 0; }\n")
+    t.write("m.c", "int lib(void);\nint main(void) { return lib(); }\n")
+    t.hpcc("gcc -fPIC -shared lib.c -o lib/libx.so")
+    t.hpcc(["gcc", "m.c", "-o", "m", f"-L{r}/lib", "-lx", f"-Wl,-rpath,{r}/lib"])
+    t.run([t.path("src/m")])
+    os.unlink(t.path("src/m"))
+    t.hpcc("gcc m.c -o m -lx", env={"LIBRARY_PATH": r + "/lib", "LD_RUN_PATH": r + "/lib"})
+    t.run([t.path("src/m")])
+    t.hpcc("gcc -c lib.c -o lib.o", env={"DEPENDENCIES_OUTPUT": "deps lib.o"})
+    check(t.read("deps").startswith(b"lib.o: lib.c"), t.read("deps"))
+
+
+@test
+def root_builds_in_the_checkout_of_another(t):
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    project(t)
+    t.write("m.c", "int main(void) { return 0; }\n")
+    os.chmod(t.path("src/m.c"), 0o600)
+    t.run(["chown", "-R", "1000:1000", t.dir])
+    t.hpcc("gcc -c m.c -o m.o")
+    t.hpcc("gcc m.o -o m")
+    t.run([t.path("src/m")])
+    check(os.stat(t.path("src/m.o")).st_uid == 0 and os.stat(t.path("src/m")).st_uid == 0, "as without hpcc")
 
 
 @test

@@ -14,7 +14,7 @@ def start(t):
 
 def same(t, argv, cwd="", env=None):
     """Compiles twice through hpcc, the second time perhaps as a hit, and in the chroot."""
-    where = os.path.join(t.dir, cwd)
+    where = os.path.normpath(os.path.join(t.dir, cwd))
     made = []
     for _ in range(2):
         t.settle()
@@ -55,6 +55,46 @@ def two_names_of_one_directory_are_one(t):
     t.write("m.c", "#include <x.h>\n")
     same(t, ["gcc", "-Ia", "-Ib", "-c", "m.c"])
     same(t, ["clang", "-Ia", "-Ib", "-c", "m.c"])
+
+
+@test
+def clang_calls_two_names_of_one_file_by_one(t):
+    start(t)
+    t.write("x.h", "int VAR(void);\nint VAR(void) { int q = 3; return q; }\n")
+    t.write("l.c", '#define VAR a1\n#include "x.h"\n#undef VAR\n#define VAR a2\n#include "y.h"\n')
+    os.symlink("x.h", t.path("src/y.h"))
+    same(t, ["clang", "-g", "-c", "l.c"])
+    same(t, ["gcc", "-g", "-c", "l.c"])
+    os.unlink(t.path("src/y.h"))
+    t.write("y.h", t.read("x.h").decode())
+    same(t, ["clang", "-g", "-c", "l.c"])
+    os.unlink(t.path("src/y.h"))
+    os.link(t.path("src/x.h"), t.path("src/y.h"))
+    same(t, ["clang", "-g", "-c", "l.c"])
+
+
+@test
+def the_time_of_a_file_is_that_of_the_users(t):
+    start(t)
+    t.write("sys/s.h", "static const char* header = __TIMESTAMP__;\n")
+    t.write("t.c", "#include <s.h>\nconst char* when = __TIMESTAMP__;\nconst char* more(void) { return header; }\n")
+    for name in ("sys/s.h", "t.c"):
+        os.utime(t.path("src/" + name), (1483228800, 1483228800))
+    for compiler in ("gcc", "clang"):
+        same(t, [compiler, "-isystem", "sys", "-w", "-c", "t.c"])
+    t.write("t.c", "#include <s.h>\nconst char* more(void) { return header; }\n")
+    same(t, ["gcc", "-isystem", "sys", "-c", "t.c"])
+
+
+@test
+def an_output_may_leave_a_directory_that_nothing_else_needs(t):
+    start(t)
+    t.write("obj/keep", "")
+    t.write("a.c", "int a;\n")
+    for compiler in ("gcc", "clang"):
+        argv = [compiler, "-MD", "-MF", "obj/../deps.d", "-c", "a.c", "-o", "a.o"]
+        check(test_remote.compiled(t, argv) == {"remote_compiled"}, compiler, t.hpcc("explain a.o").stdout)
+        check(t.read("deps.d").startswith(b"a.o: a.c"), t.read("deps.d"))
 
 
 @test

@@ -29,6 +29,12 @@ LOGICAL = "/hpcc/w"
 TRIES = 20  # a busy machine's worker may not answer in time: the image's compiler here does it then, which is no answer to judge
 PINNED = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "TZ": "UTC", "HOME": "/tmp"}
 PASSED_ON = ("CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "SOURCE_DATE_EPOCH")
+# And to a command that runs as it was given.
+GIVEN = ("COLUMNS", "COMPILER_PATH", "GCC_COLORS", "LD_RUN_PATH", "LIBRARY_PATH", "OBJCPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH",
+         "AS_SECURE_LOG_FILE", "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "EXPERIMENTAL_SARIF_SOCKET", "FORCE_CLANG_DIAGNOSTICS_CRASH",
+         "GCC_COMPARE_DEBUG", "GCC_DIAGNOSTICS_LOG", "QA_OVERRIDE_GCC3_OPTIONS")
+GIVEN_HEADS = ("CCC_", "CC_LOG_", "CC_PRINT_", "GCC_ANALYZER", "RC_DEBUG_")
+SOURCES = (".c", ".cc", ".cpp", ".cxx", ".C", ".i", ".ii", ".s", ".S", ".sx")
 
 
 def read_rows():
@@ -128,10 +134,12 @@ class HpccWorker(tools.Hpcc):
 # --- the truth ---
 
 class Direct:
-    """The image's compiler, run in a chroot of the image with the project that `cwd` lies in at /hpcc/w."""
+    """The image's compiler, run in a chroot of the image with the project that `cwd` lies in at /hpcc/w; or where it is,
+    with the user's own words and variables, when hpcc does not read the command (`as_given`)."""
 
-    def __init__(self, place, cwd):
+    def __init__(self, place, cwd, as_given=False):
         self.place = place
+        self.as_given = as_given
         self.cwd = os.path.realpath(cwd)
         root = self.cwd
         while not os.path.lexists(os.path.join(root, ".hpcc")):
@@ -144,7 +152,7 @@ class Direct:
         return re.sub(re.escape(self.root) + r"(?![\w.-])", LOGICAL, text)
 
     def real(self, data):
-        return re.sub(rb"(?<![\w/])/hpcc/w(?!\w)", self.root.encode(), data)
+        return data if self.as_given else re.sub(rb"(?<![\w/])/hpcc/w(?!\w)", self.root.encode(), data)
 
     def words(self, argv):
         """The root is /hpcc/w where it stands in a path; the values of -D are the program's own."""
@@ -177,21 +185,29 @@ class Direct:
             options.append("-Werror=date-time")
         return options
 
+    def command_as_given(self, argv, env, compiles):
+        root = f"-ffile-prefix-map={self.root}={LOGICAL}"
+        argv = [os.path.basename(argv[0]), *([root] if compiles else []), *argv[1:]]
+        given = {k: v for k, v in env.items() if k in PASSED_ON + GIVEN or k.startswith(GIVEN_HEADS)}
+        return self.sandboxed(argv, self.cwd, self.root, given)
+
     def command(self, argv, env, source):
-        """`source` is None for a command that hpcc does not know how to read: then it runs as it stands."""
         argv = self.expanded(argv)
-        options = self.hermetic(argv, env, source) if source and os.path.splitext(source)[1] not in (".i", ".ii", ".s") else []
+        options = self.hermetic(argv, env, source) if os.path.splitext(source)[1] not in (".i", ".ii", ".s") else []
         argv = self.words([os.path.basename(argv[0]), *options, *argv[1:]])
         cwd = os.path.normpath(os.path.join(LOGICAL, os.path.relpath(self.cwd, self.root)))
+        passed = {k: self.logical(v) for k, v in env.items() if k in PASSED_ON}
+        return self.sandboxed(argv, cwd, LOGICAL, passed)
+
+    def sandboxed(self, argv, cwd, root, variables):
         words = ["/usr/bin/bwrap", "--unshare-all", "--die-with-parent", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--clearenv"]
         for name in sorted(os.listdir(Farm.one.tree)):
             path = os.path.join(Farm.one.tree, name)
-            if name not in ("dev", "proc", "tmp", "hpcc"):
+            if name not in ("dev", "proc", "tmp", root.split("/")[1]):  # no compiler asks for the image's own /var
                 words += ["--symlink", os.readlink(path), "/" + name] if os.path.islink(path) else ["--ro-bind", path, "/" + name]
-        passed = {k: self.logical(v) for k, v in env.items() if k in PASSED_ON}
-        for name, value in {**PINNED, "PWD": cwd, **passed}.items():
+        for name, value in {**PINNED, "PWD": cwd, **variables}.items():
             words += ["--setenv", name, value]
-        return [*words, "--bind", self.root, LOGICAL, "--chdir", cwd, *argv]
+        return [*words, "--bind", self.root, root, "--chdir", cwd, *argv]
 
 
 def rule(data):
@@ -217,7 +233,7 @@ def rendered(direct, plain, tool):
             continue
         wanted = rule(direct.real(entry[2]))
         there = lambda name: os.path.exists(os.path.join(direct.cwd.encode(), name.replace(b"\\ ", b" ")))
-        wanted = [(targets, tuple(p for p in needs if there(p))) for targets, needs in wanted]
+        wanted = [(targets, tuple(p for p in needs if direct.as_given or there(p))) for targets, needs in wanted]
         if wanted == rule(other[2]):
             plain.files[path] = other
     return plain
@@ -225,8 +241,9 @@ def rendered(direct, plain, tool):
 
 # --- one scenario ---
 
-UNREAD = ("unknown_option", "unsupported_option", "unsupported_language", "several_sources", "stdin", "bad_command", "link", "preprocess",
-          "no_source", "output_stdout", "unsupported_environment")
+UNREAD = ("unknown_option", "unsupported_option", "unsupported_language", "several_sources", "stdin", "bad_command", "output_stdout",
+          "unsupported_environment")
+QUERIES = ("link", "preprocess", "no_source")
 
 
 ROWS = {}
@@ -268,14 +285,18 @@ class Run:
 
     def source(self):
         for word in self.argv[1:]:
-            if word.endswith((".c", ".cc", ".cpp", ".cxx", ".C", ".i", ".ii", ".s", ".S", ".sx")) and not word.startswith("-"):
+            if word.endswith(SOURCES) and not word.startswith("-"):
                 return word
         return "a.c"
 
     def direct(self, answer):
-        direct = Direct(self.place, self.cwd)
-        unread = any(answer.endswith(":" + reason) for reason in UNREAD)
-        command = direct.command(self.argv, self.env, None if unread else self.source())
+        reason = answer.rpartition(":")[2]
+        direct = Direct(self.place, self.cwd, as_given=reason in UNREAD + QUERIES)
+        if direct.as_given:
+            compiles = reason not in QUERIES or (reason == "link" and any(word.endswith(SOURCES) for word in self.argv))
+            command = direct.command_as_given(self.argv, self.env, compiles)
+        else:
+            command = direct.command(self.argv, self.env, self.source())
         result, before = self.place.run(self.wrap + command, self.place.base_env(), self.cwd, self.umask)
         return direct, result, before
 
