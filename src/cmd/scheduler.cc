@@ -59,8 +59,7 @@ Status write_client_config(const std::string& dir, const std::string& address, c
   TRY_ASSIGN(const std::string certificate, read_file(dir + "/cert.pem", 65536));
   TRY_ASSIGN(const Peer client, decode_peer(certificate));
   const std::string path = dir + "/client.toml", temporary = path + ".new";
-  const std::string text = "# Written by hpcc-scheduler.\nscheduler = \"" + address + "\"\ntenant = \"" +
-                           client.identity.tenant + "\"\nscheduler_key = \"" + key + "\"\n";
+  const std::string text = encode_client_config({address, client.identity.tenant, key});
   Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return errno_error("cannot write " + temporary);
   TRY(write_fd(fd.get(), text, temporary));
