@@ -122,7 +122,7 @@ Status serve(const Arguments& arguments, const sigset_t& signals) {
     std::vector<std::string> names;
     const auto digests = images.list();
     if (!digests.ok()) return names;
-    for (const ImageDigest& digest : *digests) names.push_back("sha256:" + digest.hex());
+    for (const ImageDigest& digest : *digests) names.push_back(digest.text());
     return names;
   };
   const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
@@ -149,14 +149,13 @@ int main(int argc, char** argv) {
   if (const int code = hpcc::run_vm_role(argc, argv); code >= 0) return code;
   hpcc::Arguments arguments;
   if (const hpcc::Status wrong = hpcc::parse_arguments(argc, argv, &arguments); !wrong.ok()) {
-    fprintf(
-        stderr,
-        "hpcc-worker: %s\n"
-        "usage: hpcc-worker --up DIR --scheduler HOST:PORT [--driver qemu|namespace] [--listen HOST:PORT]\n"
-        "                   [--advertise HOST:PORT] [--slots N] [--guests N] [--memory-mib N] [--kernel FILE]\n"
-        "                   [--agent FILE] [--ready-fd N]\n"
-        "  --advertise: where clients reach it, when --listen is an address that nobody can dial (0.0.0.0)\n",
-        wrong.error().message.c_str());
+    fprintf(stderr,
+            "hpcc-worker: %s\n"
+            "usage: hpcc-worker --up DIR --scheduler HOST:PORT [--driver qemu|namespace] [--listen HOST:PORT]\n"
+            "                   [--advertise HOST:PORT] [--slots N] [--guests N] [--memory-mib N] [--kernel FILE]\n"
+            "                   [--agent FILE] [--ready-fd N]\n"
+            "  --advertise: where clients reach it, when --listen is an address that nobody can dial (0.0.0.0)\n",
+            wrong.error().message.c_str());
     return 2;
   }
   // Before any thread, so that all of them leave these to sigwait().

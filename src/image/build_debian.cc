@@ -67,9 +67,9 @@ Status write_text(const std::string& path, const std::string& text) {
 }
 
 Result<Blob> write_blob(const std::string& blobs, const std::string& text) {
-  const std::string hex = BlobDigest::of(text).hex();
-  TRY(write_text(join_path(blobs, hex), text));
-  return Blob{"sha256:" + hex, text.size()};
+  const BlobDigest digest = BlobDigest::of(text);
+  TRY(write_text(join_path(blobs, digest.hex()), text));
+  return Blob{digest.text(), text.size()};
 }
 
 std::string descriptor(const std::string& media_type, const Blob& blob) {
@@ -78,12 +78,12 @@ std::string descriptor(const std::string& media_type, const Blob& blob) {
 }
 
 Status write_layout(const std::string& dir, const std::string& blobs, const LayerWriter::Done& layer) {
-  const Blob layer_blob = {"sha256:" + layer.blob.hex(), layer.size_bytes};
+  const Blob layer_blob = {layer.blob.text(), layer.size_bytes};
   TRY_ASSIGN(const Blob config,
              write_blob(blobs, "{\"architecture\":\"amd64\",\"os\":\"linux\","
                                "\"config\":{\"Env\":[\"PATH=/usr/bin:/bin\"]},"
-                               "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:" +
-                                   layer.diff_id.hex() + "\"]}}"));
+                               "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" +
+                                   layer.diff_id.text() + "\"]}}"));
   TRY_ASSIGN(const Blob manifest,
              write_blob(blobs, "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
                                "\"config\":" +

@@ -34,11 +34,7 @@ std::string text_of(const Json& object, const char* name) {
 }
 
 Result<BlobDigest> digest_of(const std::string& text) {
-  constexpr std::string_view kPrefix = "sha256:";
-  if (text.compare(0, kPrefix.size(), kPrefix) == 0) {
-    const std::optional<BlobDigest> digest = BlobDigest::from_hex(std::string_view(text).substr(kPrefix.size()));
-    if (digest && text == "sha256:" + digest->hex()) return *digest;
-  }
+  if (const std::optional<BlobDigest> digest = BlobDigest::from_text(text)) return *digest;
   return invalid("a digest that is not sha256: and 64 lower-case digits");
 }
 

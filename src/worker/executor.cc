@@ -119,7 +119,7 @@ Result<Plan> Executor::plan(const std::string& tenant, const SizedDigest& action
 AuditRow Executor::begin_row(const Caller& caller, const Plan& plan, const SandboxInfo& sandbox,
                              Disposition disposition) {
   AuditRow row;
-  row.image_digest = "sha256:" + plan.image.hex();
+  row.image_digest = plan.image.text();
   row.source_digest = plan.input_root.digest.hex();
   std::vector<std::string> arguments = plan.compile.argv;
   row.replayable = redact_flags(arguments, parts_.key) ? Replayable::kRedacted : Replayable::kYes;

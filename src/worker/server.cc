@@ -51,7 +51,7 @@ Status check_addresses(const WorkerOptions& options) {
 hpcc::v1::Session encode(const SessionInfo& session) {
   hpcc::v1::Session out;
   out.set_tenant(session.tenant);
-  out.set_image("sha256:" + session.image.hex());
+  out.set_image(session.image.text());
   out.set_vm(session.sandbox.vm_id);
   out.set_driver(session.sandbox.driver);
   out.set_busy(session.busy);

@@ -164,9 +164,8 @@ class Worker {
   Grant grant(const std::string& tenant) const {
     const uint64_t now_s = static_cast<uint64_t>(realtime_ns() / 1'000'000'000);
     const Peer client = std::move(decode_peer(client_tls(tenant).certificate_pem)).value();
-    return {
-        make_uuid_v7(), tenant,     "sha256:" + image().hex(), client.certificate.hex(), name_, server->public_key(),
-        now_s - 1,      now_s + 600};
+    return {make_uuid_v7(),       tenant,    image().text(), client.certificate.hex(), name_,
+            server->public_key(), now_s - 1, now_s + 600};
   }
   std::string sign(const Grant& grant) const { return std::move(sign_grant(grant, scheduler_key)).value(); }
   std::vector<AuditRow> rows() const {

@@ -23,7 +23,7 @@ ExpectedReceipt expected_of(const Worker& worker, const SizedDigest& action, con
   return {worker.server->public_key(),
           "w1",
           "acme",
-          "sha256:" + image().hex(),
+          image().text(),
           source,
           action.digest.hex(),
           output_digest_of(result, ""),
