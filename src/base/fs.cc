@@ -210,5 +210,6 @@ bool is_under(std::string_view path, std::string_view directory) {
 
 int64_t realtime_ns() { return clock_ns(CLOCK_REALTIME); }
 int64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
+int64_t monotonic_ms() { return monotonic_ns() / 1'000'000; }
 
 }  // namespace hpcc

@@ -44,5 +44,6 @@ bool is_under(std::string_view path, std::string_view directory);
 
 int64_t realtime_ns();
 int64_t monotonic_ns();
+int64_t monotonic_ms();
 
 }  // namespace hpcc

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/fs.h"
+#include "base/uuid.h"
 #include "build_id.h"
 #include "cmd/arguments.h"
 #include "guest/guest.h"
@@ -58,15 +59,9 @@ Status parse_arguments(int argc, char** argv, Arguments* out) {
   return Error{Code::kInvalid, "--driver wants qemu or namespace, not \"" + out->driver + "\""};
 }
 
-std::string directory_of_program() {
-  char path[4096];
-  const ssize_t n = ::readlink("/proc/self/exe", path, sizeof path);
-  return n > 0 ? std::string(directory_of(std::string_view(path, static_cast<size_t>(n)))) : std::string(".");
-}
-
 // What every guest is made of. `isolation`: what holds it, as rows say.
 Status find_guest_files(const Arguments& arguments, SandboxSpec* spec, std::string* isolation) {
-  const std::string here = directory_of_program();
+  const std::string here = program_directory();
   spec->agent = arguments.agent.empty() ? here + "/hpcc-agent" : arguments.agent;
   spec->memory_mib = static_cast<uint32_t>(arguments.memory_mib);
   spec->vcpus = std::max(1u, std::thread::hardware_concurrency());
@@ -89,7 +84,7 @@ BootGuest boot_with(const SandboxSpec& common, const std::string& run_dir, bool 
     const Deadline own = Deadline::earlier(deadline, Deadline::after_ms(kBootMs));
     SandboxSpec spec = common;
     TRY_ASSIGN(spec.rootfs, images.find(image));
-    spec.state_dir = run_dir + "/vm-" + make_uuid_v7();
+    spec.state_dir = run_dir + "/vm-" + new_uuid7();
     Guest guest;
     TRY_ASSIGN(guest.sandbox, is_qemu ? start_qemu(spec, own) : start_namespace(spec, own));
     TRY_ASSIGN(Fd stream, guest.sandbox->connect(own));
