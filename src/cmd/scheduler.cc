@@ -2,7 +2,6 @@
 //   --init DIR   makes what is missing under DIR: authority, certificates, keys
 //   --up DIR     serves with DIR/scheduler, writes DIR/client/client.toml for clients of this machine
 //   --client OUT --tenant NAME --up DIR   makes OUT, the up/client of another user or machine, of tenant NAME
-#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -46,13 +45,8 @@ Status init(const std::string& dir) {
 Status write_client_config(const std::string& dir, const std::string& address, const std::string& key) {
   TRY_ASSIGN(const std::string certificate, read_file(dir + "/cert.pem", 65536));
   TRY_ASSIGN(const Peer client, decode_peer(certificate));
-  const std::string path = dir + "/client.toml", temporary = path + ".new";
   const std::string text = encode_client_config({address, client.identity.tenant, key});
-  Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return errno_error("cannot write " + temporary);
-  TRY(write_fd(fd.get(), text, temporary));
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return errno_error("cannot rename to " + path);
-  return {};
+  return replace_file(dir + "/client.toml", text, 0600, Sync::kNo);
 }
 
 // With the address that the scheduler has now.
