@@ -12,6 +12,7 @@
 #include "base/child.h"
 #include "base/fs.h"
 #include "image/layer_writer.h"
+#include "image/programs.h"
 #include "model/digest.h"
 
 namespace hpcc {
@@ -24,7 +25,7 @@ constexpr char kEpoch[] = "SOURCE_DATE_EPOCH=1767225600";
 
 Result<Child> start_mmdebstrap(int output) {
   ChildSpec spec;
-  spec.program = "/usr/bin/mmdebstrap";
+  TRY_ASSIGN(spec.program, find_mmdebstrap());
   spec.argv = {"mmdebstrap", "--variant=minbase", "--format=tar", "--quiet", kPackages, kSuite, "-"};
   // Proxies are the machine's own; everything else is pinned.
   spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", kEpoch};
@@ -33,9 +34,6 @@ Result<Child> start_mmdebstrap(int output) {
   }
   spec.descriptors = {-1, output, STDERR_FILENO};
   spec.dies_with_starter = true;
-  if (access(spec.program.c_str(), X_OK) != 0) {
-    return Error{Code::kNotFound, "mmdebstrap is missing: install the package mmdebstrap, or use `hpcc image add`", 0};
-  }
   return Child::start(spec);
 }
 
