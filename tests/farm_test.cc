@@ -18,7 +18,7 @@ class FarmTest : public testing::Test {
     scheduler_ = std::move(started).value();
     worker_ = std::make_unique<Worker>();
     worker_->options.scheduler_address = scheduler_->address();
-    worker_->options.images = [] { return std::vector<std::string>{"sha256:" + image().hex()}; };
+    worker_->options.images = [] { return std::vector<std::string>{image().text()}; };
     worker_->start();
   }
 
@@ -31,7 +31,7 @@ class FarmTest : public testing::Test {
       grpc::ClientContext context;
       context.set_deadline(soon());
       hpcc::v1::LookupRequest request;
-      request.set_image("sha256:" + image().hex());
+      request.set_image(image().text());
       const grpc::Status status = stub->Lookup(&context, request, lease);
       if (status.error_code() != grpc::StatusCode::NOT_FOUND || deadline.passed()) return status;
       std::this_thread::yield();

@@ -114,24 +114,24 @@ class FirstProcess {
   std::array<pid_t, 2 * limits::kGuestCompiles> slots_{};
 };
 
-Status live(Place place) {
-  TRY_ASSIGN(Site site, prepare_site(place));
+Status live(GuestKind kind) {
+  TRY_ASSIGN(Site site, prepare_site(kind));
   FirstProcess first(std::move(site));
   return first.serve();
 }
 
 }  // namespace
 
-int run_agent(Place place) {
+int run_agent(GuestKind kind) {
   // Descriptors of the host's files that bubblewrap was given must not be there when anything else runs. The driver's
   // socket is for every process that is forked from here, and for no program that one of them starts.
-  if (place == Place::kNamespace) {
+  if (kind == GuestKind::kNamespace) {
     syscall(SYS_close_range, kAgentControlFd + 1u, ~0u, 0u);
     fcntl(kAgentControlFd, F_SETFD, FD_CLOEXEC);
   }
-  const Status ended = live(place);
+  const Status ended = live(kind);
   if (!ended.ok()) complain(ended.error().to_string());
-  if (place == Place::kMicroVm) {
+  if (kind == GuestKind::kMicroVm) {
     reboot(RB_AUTOBOOT);  // the machine's monitor ends at a reset; a power-off needs ACPI, which it may not have
   }
   return ended.ok() ? 0 : 1;

@@ -7,6 +7,6 @@
 namespace hpcc {
 
 // The agent's whole life. Returns the exit code in a namespace sandbox; resets the machine in a microVM.
-int run_agent(Place place);
+int run_agent(GuestKind kind);
 
 }  // namespace hpcc

@@ -46,8 +46,8 @@ class Service final : public v1::Agent::Service {
 // Where connections come from: vsock in a microVM, the driver's socket in a namespace.
 class Listener {
  public:
-  static Result<Listener> open(Place place) {
-    if (place == Place::kNamespace) return Listener(Fd(kAgentControlFd), place);
+  static Result<Listener> open(GuestKind kind) {
+    if (kind == GuestKind::kNamespace) return Listener(Fd(kAgentControlFd), kind);
     Fd fd(socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd) return errno_error("vsock");
     struct sockaddr_vm address = {};
@@ -57,11 +57,11 @@ class Listener {
     if (bind(fd.get(), reinterpret_cast<struct sockaddr*>(&address), sizeof address) != 0 || listen(fd.get(), 4) != 0) {
       return errno_error("listen on vsock");
     }
-    return Listener(std::move(fd), place);
+    return Listener(std::move(fd), kind);
   }
 
   Result<Fd> next() {
-    if (place_ == Place::kMicroVm) {
+    if (kind_ == GuestKind::kMicroVm) {
       Fd fd(accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (!fd) return errno_error("accept");
       return fd;
@@ -73,16 +73,16 @@ class Listener {
   }
 
  private:
-  Listener(Fd fd, Place place) : fd_(std::move(fd)), place_(place) {}
+  Listener(Fd fd, GuestKind kind) : fd_(std::move(fd)), kind_(kind) {}
   Fd fd_;
-  Place place_;
+  GuestKind kind_;
 };
 
 }  // namespace
 
 Status run_server(const Site& site, Fd first) {
   signal(SIGPIPE, SIG_IGN);
-  TRY_ASSIGN(Listener listener, Listener::open(site.place));
+  TRY_ASSIGN(Listener listener, Listener::open(site.kind));
   Service service(site, first.get());
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(static_cast<int>(limits::kGuestCompileBytes));
@@ -95,7 +95,7 @@ Status run_server(const Site& site, Fd first) {
     Result<Fd> connection = listener.next();
     if (!connection.ok()) {
       // The driver has gone: so has the reason for this guest. A failed accept is one peer's trouble.
-      if (site.place == Place::kNamespace) {
+      if (site.kind == GuestKind::kNamespace) {
         server->Shutdown(std::chrono::system_clock::now());
         return {};
       }

@@ -168,7 +168,7 @@ Status Session::receive(const v1::HostFrame& frame) {
 
 Status Session::hello(const v1::Hello& hello) {
   // In a namespace sandbox kernel, clock and randomness are the host's own, which must not be touched.
-  if (site_.place == Place::kMicroVm) {
+  if (site_.kind == GuestKind::kMicroVm) {
     TRY(reseed(hello.seed()));
     TRY(set_clock(hello.unix_ns()));
   }

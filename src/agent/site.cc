@@ -159,21 +159,21 @@ Result<Fd> open_directory(const char* path) {
 
 }  // namespace
 
-Result<Site> prepare_site(Place place) {
+Result<Site> prepare_site(GuestKind kind) {
   umask(022);
-  if (place == Place::kMicroVm) TRY(mount_devices());
+  if (kind == GuestKind::kMicroVm) TRY(mount_devices());
   fill_standard_descriptors();
-  if (place == Place::kMicroVm) TRY(mount_guest());
+  if (kind == GuestKind::kMicroVm) TRY(mount_guest());
   TRY(mount_at("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
   TRY(build_root());
   for (const char* path : {kBlobs, "/run/work"}) TRY(make_directory(path, 0700));
   Site site;
-  site.place = place;
+  site.kind = kind;
   site.root = kRoot;
   site.own_uids = has_own_uids();
   TRY_ASSIGN(site.proc, open_directory("/proc"));
   TRY_ASSIGN(site.blobs, open_directory(kBlobs));
-  if (place == Place::kMicroVm) {
+  if (kind == GuestKind::kMicroVm) {
     TRY_ASSIGN(site.cgroups, open_directory(kCgroups));
   }
   site.null = Fd(open("/dev/null", O_RDWR | O_CLOEXEC));

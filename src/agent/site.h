@@ -9,10 +9,10 @@
 
 namespace hpcc {
 
-enum class Place { kMicroVm, kNamespace };
+enum class GuestKind { kMicroVm, kNamespace };
 
 struct Site {
-  Place place = Place::kMicroVm;
+  GuestKind kind = GuestKind::kMicroVm;
   Fd proc;                // /proc of the agent's PID namespace
   Fd blobs;               // directory of the blobs kept
   Fd cgroups;             // cgroup v2 directory to make one child in for each compile; none in a namespace sandbox
@@ -22,7 +22,7 @@ struct Site {
 };
 
 // As first process: mounts, root, host name. Nothing has been started before it.
-Result<Site> prepare_site(Place place);
+Result<Site> prepare_site(GuestKind kind);
 
 inline constexpr unsigned kCompileUidBase = 10000;
 

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstdio>
 
 #include "base/limits.h"
 
@@ -61,6 +63,31 @@ Status write_fd(int fd, std::string_view data, const std::string& name) {
     data.remove_prefix(static_cast<size_t>(done));
   }
   return {};
+}
+
+namespace {
+
+Status write_whole(int fd, std::string_view text, Sync sync, const std::string& name) {
+  TRY(write_fd(fd, text, name));
+  return sync == Sync::kNo || fsync(fd) == 0 ? Status() : errno_error("sync " + name);
+}
+
+}  // namespace
+
+Status replace_file(const std::string& path, std::string_view text, unsigned mode, Sync sync) {
+  uint64_t random = 0;
+  CHECK(getrandom(&random, sizeof random, 0) == sizeof random);
+  char suffix[32];
+  snprintf(suffix, sizeof suffix, ".%016llx.tmp", static_cast<unsigned long long>(random));
+  const std::string temporary = path + suffix, directory(directory_of(path));
+  Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+  if (!fd) return errno_error("create " + temporary);
+  Status written = write_whole(fd.get(), text, sync, temporary);
+  if (written.ok() && rename(temporary.c_str(), path.c_str()) != 0) written = errno_error("rename to " + path);
+  if (!written.ok()) unlink(temporary.c_str());
+  if (!written.ok() || sync == Sync::kNo) return written;
+  const Fd parent(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return parent && fsync(parent.get()) == 0 ? Status() : errno_error("sync directory " + directory);
 }
 
 Status make_directories(const std::string& path, unsigned mode) {
@@ -210,5 +237,6 @@ bool is_under(std::string_view path, std::string_view directory) {
 
 int64_t realtime_ns() { return clock_ns(CLOCK_REALTIME); }
 int64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
+int64_t monotonic_ms() { return monotonic_ns() / 1'000'000; }
 
 }  // namespace hpcc

@@ -16,6 +16,15 @@ namespace hpcc {
 Result<std::string> read_file(const std::string& path, size_t limit_bytes);
 Result<std::string> read_fd(int fd, size_t limit_bytes, const std::string& name);
 Status write_fd(int fd, std::string_view data, const std::string& name);
+
+enum class Sync {
+  kNo,   // after a crash of the machine the file may be the old one, the new one or empty
+  kYes,  // the new one is on disk, under its name, before the return
+};
+// A reader sees the old file or all of the new one. The text is written to a new file beside it, which is removed after
+// a failure, and renamed; a link at `path` is replaced, not followed. `mode` is as for open().
+Status replace_file(const std::string& path, std::string_view text, unsigned mode, Sync sync);
+
 Status make_directories(const std::string& path, unsigned mode);           // like mkdir -p; existing is fine
 Result<std::vector<std::string>> list_directory(const std::string& path);  // sorted, without . and ..
 
@@ -44,5 +53,6 @@ bool is_under(std::string_view path, std::string_view directory);
 
 int64_t realtime_ns();
 int64_t monotonic_ns();
+int64_t monotonic_ms();
 
 }  // namespace hpcc

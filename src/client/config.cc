@@ -76,8 +76,7 @@ Result<ProjectFile> decode_project_file(std::string_view text, const std::string
     const std::string value = node.value_or(std::string());
     if (key == "image") {
       project.image = value;
-      const bool digest = value.starts_with("sha256:") && ImageDigest::from_hex(value.substr(7)).has_value();
-      if (!digest) return toml_error(name, node, "image wants a digest such as \"sha256:...\"");
+      if (!ImageDigest::from_text(value)) return toml_error(name, node, "image wants a digest such as \"sha256:...\"");
     } else if (key == "date_time") {
       if (value != "error" && value != "allow") return toml_error(name, node, "date_time wants \"error\" or \"allow\"");
       if (value == "allow") project.date_time = ProjectFile::DateTime::kAllow;

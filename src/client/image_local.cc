@@ -9,13 +9,12 @@
 #include <set>
 
 #include "base/fs.h"
+#include "base/programs.h"
 #include "model/guest_environment.h"
 #include "model/probes.h"
 
 namespace hpcc {
 namespace {
-
-constexpr const char* kBubblewrap[] = {"/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"};
 
 // The tree's entries one by one, so that mount points can be made beside them and nothing can be written into it. Where
 // the project stands in a directory that the image has, too, that is made of its entries in the same way.
@@ -138,11 +137,8 @@ std::vector<std::string> make_lone_outputs(const ImageRun& run) {
 }
 
 Result<std::vector<std::string>> image_command(const ImageRun& run) {
-  std::vector<std::string> out;
-  for (const char* path : kBubblewrap) {
-    if (out.empty() && access(path, X_OK) == 0) out.push_back(path);
-  }
-  if (out.empty()) return Error{Code::kNotFound, "bwrap is not installed (package bubblewrap)", 0};
+  TRY_ASSIGN(std::string bubblewrap, find_bubblewrap());
+  std::vector<std::string> out = {std::move(bubblewrap)};
   const bool other_owner = has_other_owner(run);
   out.insert(out.end(), {"--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"});
   if (!other_owner) out.push_back("--unshare-user-try");

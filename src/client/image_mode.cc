@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "base/uuid.h"
 #include "trust/row.h"
 
 namespace hpcc {
@@ -25,7 +26,7 @@ Result<std::string> ImageMode::tree(const std::string& image) const {
 }
 
 void ImageMode::record_local(AuditRow row, std::vector<std::string> arguments) {
-  row.row_id = make_uuid_v7();
+  row.row_id = new_uuid7();
   row.start = rfc3339_us(realtime_ns() - static_cast<int64_t>(row.duration_ms) * 1'000'000);
   row.replayable = Replayable::kLocal;
   if (redaction_key_.ok()) {

@@ -13,5 +13,5 @@ int main(int argc, char** argv) {
     return 2;
   }
   const bool in_namespace = argc == 2 && strcmp(argv[1], hpcc::kAgentNamespaceFlag) == 0;
-  return hpcc::run_agent(in_namespace ? hpcc::Place::kNamespace : hpcc::Place::kMicroVm);
+  return hpcc::run_agent(in_namespace ? hpcc::GuestKind::kNamespace : hpcc::GuestKind::kMicroVm);
 }

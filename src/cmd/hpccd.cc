@@ -16,6 +16,7 @@
 #include "client/config.h"
 #include "client/image_mode.h"
 #include "client/server.h"
+#include "cmd/arguments.h"
 #include "launcher/view.h"
 
 namespace hpcc {
@@ -27,23 +28,22 @@ struct Arguments {
   int ready_fd = -1;
 };
 
-bool parse_arguments(int argc, char** argv, Arguments* out) {
-  for (int i = 1; i + 1 < argc; i += 2) {
-    std::string_view name = argv[i];
-    if (name == "--dir")
-      out->dir = argv[i + 1];
-    else if (name == "--view")
-      out->view = argv[i + 1];
-    else if (name == "--run-dir")
-      out->server.run_dir = argv[i + 1];
-    else if (name == "--socket")
-      out->server.socket_name = argv[i + 1];
-    else if (name == "--ready-fd")
-      out->ready_fd = atoi(argv[i + 1]);
-    else
-      return false;
-  }
-  return !out->dir.empty() && !out->server.run_dir.empty() && !out->server.socket_name.empty();
+Status parse_arguments(int argc, char** argv, Arguments* out) {
+  const NamedArgument known[] = {{"--dir", &out->dir},
+                                 {"--view", &out->view},
+                                 {"--run-dir", &out->server.run_dir},
+                                 {"--socket", &out->server.socket_name},
+                                 {"--ready-fd", nullptr, &out->ready_fd}};
+  TRY(decode_arguments(argc, argv, known));
+  const bool complete = !out->dir.empty() && !out->server.run_dir.empty() && !out->server.socket_name.empty();
+  return complete ? Status() : Error{Code::kInvalid, "wants --dir, --run-dir and --socket"};
+}
+
+// Seconds; 0 when the environment names none.
+int idle_exit_of_environment() {
+  const char* text = getenv("HPCC_IDLE_EXIT_S");
+  const Result<int> idle = decode_number("HPCC_IDLE_EXIT_S", text ? text : "", 1);
+  return idle.ok() ? *idle : 0;
 }
 
 int serve(const Arguments& arguments) {
@@ -65,7 +65,7 @@ int serve(const Arguments& arguments) {
   ServerOptions options = arguments.server;
   options.idle_exit_s = [&] {
     if (!config.refresh()) engine.store().count(Counter::kError);
-    if (const char* idle = getenv("HPCC_IDLE_EXIT_S"); idle && atoi(idle) > 0) return int64_t{atoi(idle)};
+    if (const int idle = idle_exit_of_environment(); idle > 0) return int64_t{idle};
     return config.values().idle_exit_s.value_or(kDefaultIdleExitS);
   };
   unsigned processors = std::thread::hardware_concurrency();
@@ -90,8 +90,8 @@ int serve(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   hpcc::Arguments arguments;
-  if (!hpcc::parse_arguments(argc, argv, &arguments)) {
-    fprintf(stderr, "hpccd is started by hpcc; see `hpcc daemon --help`\n");
+  if (const hpcc::Status wrong = hpcc::parse_arguments(argc, argv, &arguments); !wrong.ok()) {
+    fprintf(stderr, "hpccd: %s\nhpccd is started by hpcc; see `hpcc daemon --help`\n", wrong.error().message.c_str());
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);

@@ -14,7 +14,7 @@
 #include "image/build_debian.h"
 #include "image/flatten.h"
 #include "image/image_store.h"
-#include "image/layout.h"
+#include "model/digest.h"
 
 namespace hpcc {
 namespace {
@@ -43,7 +43,7 @@ int add(ImageStore& store, const std::string& layout_dir, const std::string& wan
     if (added->skipped) printf(", %llu devices or sockets left out", static_cast<ull>(added->skipped));
     puts("");
   }
-  puts(image_name(added->digest).c_str());
+  puts(added->digest.text().c_str());
   return 0;
 }
 
@@ -64,7 +64,7 @@ int list(const ImageStore& store) {
   for (const ImageDigest& image : *images) {
     const Result<Rootfs> rootfs = store.find(image);
     const std::string note = rootfs.ok() ? "root " + rootfs->root_hash : rootfs.error().to_string();
-    printf("%s %s\n", image_name(image).c_str(), note.c_str());
+    printf("%s %s\n", image.text().c_str(), note.c_str());
   }
   return 0;
 }

@@ -2,15 +2,14 @@
 //   --init DIR   makes what is missing under DIR: authority, certificates, keys
 //   --up DIR     serves with DIR/scheduler, writes DIR/client/client.toml for clients of this machine
 //   --client OUT --tenant NAME --up DIR   makes OUT, the up/client of another user or machine, of tenant NAME
-#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include "base/fs.h"
+#include "cmd/arguments.h"
 #include "rpc/authority.h"
 #include "scheduler/server.h"
 #include "wire/client_config.h"
@@ -24,27 +23,15 @@ struct Arguments {
   int ready_fd = -1;
 };
 
-bool parse_arguments(int argc, char** argv, Arguments* out) {
-  for (int i = 1; i < argc; i += 2) {
-    const std::string_view name = argv[i];
-    if (i + 1 == argc) return false;
-    if (name == "--init")
-      out->init = argv[i + 1];
-    else if (name == "--up")
-      out->up = argv[i + 1];
-    else if (name == "--client")
-      out->client = argv[i + 1];
-    else if (name == "--tenant")
-      out->tenant = argv[i + 1];
-    else if (name == "--listen")
-      out->listen = argv[i + 1];
-    else if (name == "--ready-fd")
-      out->ready_fd = atoi(argv[i + 1]);
-    else
-      return false;
-  }
-  return out->init.empty() != out->up.empty() && out->client.empty() == out->tenant.empty() &&
-         (out->client.empty() || out->init.empty());
+Status parse_arguments(int argc, char** argv, Arguments* out) {
+  const NamedArgument known[] = {{"--init", &out->init},     {"--up", &out->up},
+                                 {"--client", &out->client}, {"--tenant", &out->tenant},
+                                 {"--listen", &out->listen}, {"--ready-fd", nullptr, &out->ready_fd}};
+  TRY(decode_arguments(argc, argv, known));
+  if (out->init.empty() == out->up.empty()) return Error{Code::kInvalid, "wants --init or --up"};
+  if (out->client.empty() != out->tenant.empty()) return Error{Code::kInvalid, "--client and --tenant go together"};
+  if (out->client.empty() || out->init.empty()) return {};
+  return Error{Code::kInvalid, "--client goes with --up"};
 }
 
 Status init(const std::string& dir) {
@@ -58,14 +45,8 @@ Status init(const std::string& dir) {
 Status write_client_config(const std::string& dir, const std::string& address, const std::string& key) {
   TRY_ASSIGN(const std::string certificate, read_file(dir + "/cert.pem", 65536));
   TRY_ASSIGN(const Peer client, decode_peer(certificate));
-  const std::string path = dir + "/client.toml", temporary = path + ".new";
-  const std::string text = "# Written by hpcc-scheduler.\nscheduler = \"" + address + "\"\ntenant = \"" +
-                           client.identity.tenant + "\"\nscheduler_key = \"" + key + "\"\n";
-  Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return errno_error("cannot write " + temporary);
-  TRY(write_fd(fd.get(), text, temporary));
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return errno_error("cannot rename to " + path);
-  return {};
+  const std::string text = encode_client_config({address, client.identity.tenant, key});
+  return replace_file(dir + "/client.toml", text, 0600, Sync::kNo);
 }
 
 // With the address that the scheduler has now.
@@ -97,10 +78,12 @@ Status serve(const Arguments& arguments, const sigset_t& signals) {
 
 int main(int argc, char** argv) {
   hpcc::Arguments arguments;
-  if (!hpcc::parse_arguments(argc, argv, &arguments)) {
+  if (const hpcc::Status wrong = hpcc::parse_arguments(argc, argv, &arguments); !wrong.ok()) {
     fprintf(stderr,
+            "hpcc-scheduler: %s\n"
             "usage: hpcc-scheduler --init DIR | --up DIR [--listen HOST:PORT] [--ready-fd N]\n"
-            "       hpcc-scheduler --up DIR --client OUT --tenant NAME\n");
+            "       hpcc-scheduler --up DIR --client OUT --tenant NAME\n",
+            wrong.error().message.c_str());
     return 2;
   }
   const auto end = [](const hpcc::Status& done) {

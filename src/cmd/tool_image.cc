@@ -12,13 +12,11 @@ namespace hpcc {
 
 int tool_image(const Words& arguments) {
   Result<std::string> dir = state_directory();
-  char self[4096];
-  const ssize_t length = readlink("/proc/self/exe", self, sizeof self);
-  if (!dir.ok() || length <= 0 || static_cast<size_t>(length) == sizeof self) {
+  const std::string here = program_directory();
+  if (!dir.ok() || here.empty()) {
     fprintf(stderr, "hpcc: cannot tell where hpcc or its state is\n");
     return 1;
   }
-  const std::string_view here = directory_of({self, static_cast<size_t>(length)});
   const std::string program = join_path(here, "hpcc-image"), images = join_path(*dir, "up/images");
   std::vector<char*> argv = {const_cast<char*>("hpcc-image"), const_cast<char*>(images.c_str())};
   for (const std::string& word : arguments) argv.push_back(const_cast<char*>(word.c_str()));

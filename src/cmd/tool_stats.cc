@@ -1,20 +1,17 @@
 // `hpcc stats [--json]`, `hpcc -s`: counters of the last build and of all time. `hpcc -z` zeroes them.
-#include <algorithm>
 #include <cstdio>
 #include <set>
 #include <string>
 
-#include "base/fs.h"
 #include "client/quarantine.h"
 #include "cmd/tool.h"
+#include "trust/audit_log.h"
 #include "trust/row.h"
 
 namespace hpcc {
 namespace {
 
 using ull = unsigned long long;
-
-constexpr size_t kLocalBytes = 256u << 20;
 
 uint64_t get(const CounterValues& values, Counter counter) { return values.counters[static_cast<size_t>(counter)]; }
 
@@ -137,14 +134,15 @@ void print_text(Store& store, const Quarantine& quarantine) {
 void print_host_objects(uint64_t since_s) {
   const std::string since = rfc3339_us(static_cast<int64_t>(since_s) * 1'000'000'000);
   Result<std::string> dir = state_directory();
-  Result<std::string> text = dir.ok() ? read_file(*dir + "/up/local.tsv", kLocalBytes) : dir;
-  if (!text.ok()) return;
+  if (!dir.ok()) return;
   std::set<std::string> names;
-  for (size_t at = 0; at < text->size();) {
-    const size_t end = std::min(text->find('\n', at), text->size());
-    Result<SignedRow> row = decode_row(std::string_view(*text).substr(at, end - at));
+  const Status read = read_log(*dir + "/up/local.tsv", [&](std::string_view line) {
+    Result<SignedRow> row = decode_row(line);
     if (row.ok() && row->row.driver == "host" && row->row.start >= since) names.insert(row->row.name);
-    at = end + 1;
+    return true;
+  });
+  if (!read.ok() && read.error().code != Code::kNotFound) {
+    fprintf(stderr, "hpcc: %s\n", read.error().to_string().c_str());
   }
   if (!names.empty()) puts("\n  compiled by the host's compiler (fallback = \"host\")");
   for (const std::string& name : names) printf("    %s\n", name.c_str());

@@ -11,13 +11,6 @@
 namespace hpcc {
 namespace {
 
-std::string own_directory() {
-  char self[4096];
-  const ssize_t length = readlink("/proc/self/exe", self, sizeof self);
-  if (length <= 0 || static_cast<size_t>(length) == sizeof self) return ".";
-  return std::string(directory_of({self, static_cast<size_t>(length)}));
-}
-
 const char* word_for(Requirement::State state) {
   switch (state) {
     case Requirement::State::kFound:
@@ -38,7 +31,7 @@ int tool_worker(const Words& arguments) {
                        "hpcc worker preflight\n\nWhat each sandbox driver needs of this machine, found or missing, "
                        "with the remedy. Succeeds if one can be used.");
   }
-  const std::string here = own_directory(), agent = join_path(here, "hpcc-agent");
+  const std::string here = program_directory(), agent = join_path(here, "hpcc-agent");
   const bool has_agent = access(agent.c_str(), X_OK) == 0;
   const std::vector<Requirement> all = preflight(find_guest_kernel(here), has_agent ? agent : "");
   for (const Requirement& one : all) {

@@ -7,13 +7,14 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <thread>
 
 #include "base/fs.h"
+#include "base/uuid.h"
 #include "build_id.h"
+#include "cmd/arguments.h"
 #include "guest/guest.h"
 #include "image/image_store.h"
 #include "vm/preflight.h"
@@ -30,6 +31,7 @@ constexpr int64_t kProbeMs = 20'000;  // whether KVM boots a kernel
 struct Arguments {
   std::string up, scheduler;
   std::string listen = "127.0.0.1:0";
+  std::string advertise;
   std::string driver = "namespace";
   std::string kernel, agent;
   int slots = 0;
@@ -38,54 +40,41 @@ struct Arguments {
   int ready_fd = -1;
 };
 
-bool parse_arguments(int argc, char** argv, Arguments* out) {
-  struct Option {
-    const char* name;
-    std::string* text;
-    int* number;
-  };
-  const Option options[] = {{"--up", &out->up, nullptr},
-                            {"--scheduler", &out->scheduler, nullptr},
-                            {"--listen", &out->listen, nullptr},
-                            {"--driver", &out->driver, nullptr},
-                            {"--kernel", &out->kernel, nullptr},
-                            {"--agent", &out->agent, nullptr},
-                            {"--slots", nullptr, &out->slots},
-                            {"--guests", nullptr, &out->guests},
-                            {"--memory-mib", nullptr, &out->memory_mib},
-                            {"--ready-fd", nullptr, &out->ready_fd}};
-  for (int i = 1; i < argc; i += 2) {
-    const auto option = std::find_if(std::begin(options), std::end(options),
-                                     [&](const Option& one) { return strcmp(one.name, argv[i]) == 0; });
-    if (option == std::end(options) || i + 1 == argc) return false;
-    if (option->text != nullptr) *option->text = argv[i + 1];
-    if (option->number != nullptr) *option->number = atoi(argv[i + 1]);
-  }
-  return !out->up.empty() && !out->scheduler.empty() && (out->driver == "qemu" || out->driver == "namespace") &&
-         out->guests > 0 && out->memory_mib > 0 && out->slots >= 0;
+Status parse_arguments(int argc, char** argv, Arguments* out) {
+  const NamedArgument known[] = {{"--up", &out->up},
+                                 {"--scheduler", &out->scheduler},
+                                 {"--listen", &out->listen},
+                                 {"--advertise", &out->advertise},
+                                 {"--driver", &out->driver},
+                                 {"--kernel", &out->kernel},
+                                 {"--agent", &out->agent},
+                                 {"--slots", nullptr, &out->slots},
+                                 {"--guests", nullptr, &out->guests, 1},
+                                 {"--memory-mib", nullptr, &out->memory_mib, 1},
+                                 {"--ready-fd", nullptr, &out->ready_fd}};
+  TRY(decode_arguments(argc, argv, known));
+  if (out->up.empty()) return Error{Code::kInvalid, "no --up"};
+  if (out->scheduler.empty()) return Error{Code::kInvalid, "no --scheduler"};
+  if (out->driver == "qemu" || out->driver == "namespace") return {};
+  return Error{Code::kInvalid, "--driver wants qemu or namespace, not \"" + out->driver + "\""};
 }
 
-std::string directory_of_program() {
-  char path[4096];
-  const ssize_t n = ::readlink("/proc/self/exe", path, sizeof path);
-  return n > 0 ? std::string(directory_of(std::string_view(path, static_cast<size_t>(n)))) : std::string(".");
-}
-
-// What every guest is made of.
-Status find_guest_files(Arguments* arguments, SandboxSpec* spec) {
-  const std::string here = directory_of_program();
-  spec->agent = arguments->agent.empty() ? here + "/hpcc-agent" : arguments->agent;
-  spec->memory_mib = static_cast<uint32_t>(arguments->memory_mib);
+// What every guest is made of. `isolation`: what holds it, as rows say.
+Status find_guest_files(const Arguments& arguments, SandboxSpec* spec, std::string* isolation) {
+  const std::string here = program_directory();
+  spec->agent = arguments.agent.empty() ? here + "/hpcc-agent" : arguments.agent;
+  spec->memory_mib = static_cast<uint32_t>(arguments.memory_mib);
   spec->vcpus = std::max(1u, std::thread::hardware_concurrency());
-  if (arguments->driver == "namespace") return {};
-  spec->kernel = arguments->kernel.empty() ? find_guest_kernel(here) : arguments->kernel;
+  *isolation = arguments.driver;
+  if (arguments.driver == "namespace") return {};
+  spec->kernel = arguments.kernel.empty() ? find_guest_kernel(here) : arguments.kernel;
   const std::string unbootable = guest_kernel_problem(spec->kernel);
   if (!unbootable.empty()) {
     return Error{Code::kNotFound, unbootable + ": build it with ./dev guest, or name one in HPCC_GUEST_KERNEL"};
   }
   const Status kvm = probe_kvm(spec->kernel, Deadline::after_ms(kProbeMs));
   spec->accelerator = kvm.ok() ? Accelerator::kKvm : Accelerator::kTcg;
-  arguments->driver = kvm.ok() ? "qemu-kvm" : "qemu-tcg";
+  *isolation = kvm.ok() ? "qemu-kvm" : "qemu-tcg";
   return {};
 }
 
@@ -95,7 +84,7 @@ BootGuest boot_with(const SandboxSpec& common, const std::string& run_dir, bool 
     const Deadline own = Deadline::earlier(deadline, Deadline::after_ms(kBootMs));
     SandboxSpec spec = common;
     TRY_ASSIGN(spec.rootfs, images.find(image));
-    spec.state_dir = run_dir + "/vm-" + make_uuid_v7();
+    spec.state_dir = run_dir + "/vm-" + new_uuid7();
     Guest guest;
     TRY_ASSIGN(guest.sandbox, is_qemu ? start_qemu(spec, own) : start_namespace(spec, own));
     TRY_ASSIGN(Fd stream, guest.sandbox->connect(own));
@@ -110,25 +99,25 @@ BootGuest boot_with(const SandboxSpec& common, const std::string& run_dir, bool 
   };
 }
 
-Status serve(Arguments arguments, const sigset_t& signals) {
+Status serve(const Arguments& arguments, const sigset_t& signals) {
   SandboxSpec guests;
-  TRY(find_guest_files(&arguments, &guests));
+  WorkerOptions options;
+  TRY(find_guest_files(arguments, &guests, &options.driver));
   TRY_ASSIGN(const TlsMaterial tls, read_tls(arguments.up + "/worker"));
   TRY_ASSIGN(SigningKey key, SigningKey::load(arguments.up + "/worker/receipt.key"));
   TRY_ASSIGN(const ImageStore images, ImageStore::open(arguments.up + "/images"));
   TRY(make_directories(arguments.up + "/run", 0700));
-  WorkerOptions options;
   options.cas_dir = arguments.up + "/cas";
   options.audit_log = arguments.up + "/audit.tsv";
   options.listen = arguments.listen;
+  options.advertise = arguments.advertise;
   options.scheduler_address = arguments.scheduler;
-  options.driver = arguments.driver;
   options.build = HPCC_BUILD_ID;
   options.images = [&images] {
     std::vector<std::string> names;
     const auto digests = images.list();
     if (!digests.ok()) return names;
-    for (const ImageDigest& digest : *digests) names.push_back("sha256:" + digest.hex());
+    for (const ImageDigest& digest : *digests) names.push_back(digest.text());
     return names;
   };
   const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
@@ -136,7 +125,7 @@ Status serve(Arguments arguments, const sigset_t& signals) {
   options.sessions.max_guests = static_cast<size_t>(arguments.guests);
   TRY_ASSIGN(const std::unique_ptr<WorkerServer> server,
              WorkerServer::start(options, tls, std::move(key),
-                                 boot_with(guests, arguments.up + "/run", arguments.driver != "namespace", images)));
+                                 boot_with(guests, arguments.up + "/run", arguments.driver == "qemu", images)));
   if (arguments.ready_fd >= 0) {
     TRY(write_fd(arguments.ready_fd, server->address() + " " + options.driver + "\n", "the ready descriptor"));
     ::close(arguments.ready_fd);
@@ -154,11 +143,14 @@ int main(int argc, char** argv) {
   if (argc >= 2 && strcmp(argv[1], "--role=guest") == 0) return hpcc::run_guest_proxy();
   if (const int code = hpcc::run_vm_role(argc, argv); code >= 0) return code;
   hpcc::Arguments arguments;
-  if (!hpcc::parse_arguments(argc, argv, &arguments)) {
-    fprintf(
-        stderr,
-        "usage: hpcc-worker --up DIR --scheduler HOST:PORT [--driver qemu|namespace] [--listen HOST:PORT]\n"
-        "                   [--slots N] [--guests N] [--memory-mib N] [--kernel FILE] [--agent FILE] [--ready-fd N]\n");
+  if (const hpcc::Status wrong = hpcc::parse_arguments(argc, argv, &arguments); !wrong.ok()) {
+    fprintf(stderr,
+            "hpcc-worker: %s\n"
+            "usage: hpcc-worker --up DIR --scheduler HOST:PORT [--driver qemu|namespace] [--listen HOST:PORT]\n"
+            "                   [--advertise HOST:PORT] [--slots N] [--guests N] [--memory-mib N] [--kernel FILE]\n"
+            "                   [--agent FILE] [--ready-fd N]\n"
+            "  --advertise: where clients reach it, when --listen is an address that nobody can dial (0.0.0.0)\n",
+            wrong.error().message.c_str());
     return 2;
   }
   // Before any thread, so that all of them leave these to sigwait().
@@ -167,7 +159,7 @@ int main(int argc, char** argv) {
   for (int number : {SIGINT, SIGTERM}) sigaddset(&signals, number);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  const hpcc::Status done = hpcc::serve(std::move(arguments), signals);
+  const hpcc::Status done = hpcc::serve(arguments, signals);
   if (done.ok()) return 0;
   fprintf(stderr, "hpcc-worker: %s\n", done.error().to_string().c_str());
   return 1;

@@ -12,6 +12,7 @@
 #include "base/child.h"
 #include "base/fs.h"
 #include "image/layer_writer.h"
+#include "image/programs.h"
 #include "model/digest.h"
 
 namespace hpcc {
@@ -24,7 +25,7 @@ constexpr char kEpoch[] = "SOURCE_DATE_EPOCH=1767225600";
 
 Result<Child> start_mmdebstrap(int output) {
   ChildSpec spec;
-  spec.program = "/usr/bin/mmdebstrap";
+  TRY_ASSIGN(spec.program, find_mmdebstrap());
   spec.argv = {"mmdebstrap", "--variant=minbase", "--format=tar", "--quiet", kPackages, kSuite, "-"};
   // Proxies are the machine's own; everything else is pinned.
   spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", kEpoch};
@@ -33,9 +34,6 @@ Result<Child> start_mmdebstrap(int output) {
   }
   spec.descriptors = {-1, output, STDERR_FILENO};
   spec.dies_with_starter = true;
-  if (access(spec.program.c_str(), X_OK) != 0) {
-    return Error{Code::kNotFound, "mmdebstrap is missing: install the package mmdebstrap, or use `hpcc image add`", 0};
-  }
   return Child::start(spec);
 }
 
@@ -67,9 +65,9 @@ Status write_text(const std::string& path, const std::string& text) {
 }
 
 Result<Blob> write_blob(const std::string& blobs, const std::string& text) {
-  const std::string hex = BlobDigest::of(text).hex();
-  TRY(write_text(join_path(blobs, hex), text));
-  return Blob{"sha256:" + hex, text.size()};
+  const BlobDigest digest = BlobDigest::of(text);
+  TRY(write_text(join_path(blobs, digest.hex()), text));
+  return Blob{digest.text(), text.size()};
 }
 
 std::string descriptor(const std::string& media_type, const Blob& blob) {
@@ -78,12 +76,12 @@ std::string descriptor(const std::string& media_type, const Blob& blob) {
 }
 
 Status write_layout(const std::string& dir, const std::string& blobs, const LayerWriter::Done& layer) {
-  const Blob layer_blob = {"sha256:" + layer.blob.hex(), layer.size_bytes};
+  const Blob layer_blob = {layer.blob.text(), layer.size_bytes};
   TRY_ASSIGN(const Blob config,
              write_blob(blobs, "{\"architecture\":\"amd64\",\"os\":\"linux\","
                                "\"config\":{\"Env\":[\"PATH=/usr/bin:/bin\"]},"
-                               "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:" +
-                                   layer.diff_id.hex() + "\"]}}"));
+                               "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"" +
+                                   layer.diff_id.text() + "\"]}}"));
   TRY_ASSIGN(const Blob manifest,
              write_blob(blobs, "{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
                                "\"config\":" +

@@ -54,18 +54,18 @@ Status read_exactly(int fd, void* to, size_t size) {
   return {};
 }
 
-Result<Compression> decode_layer_header(const LayerHeader& header) {
+Result<LayerCompression> decode_layer_header(const LayerHeader& header) {
   if (header.magic != LayerHeader{}.magic || header.size_bytes > limits::kImageBytes) {
     return Error{Code::kInvalid, "bad layer header", 0};
   }
-  for (Compression known : {Compression::kNone, Compression::kGzip, Compression::kZstd}) {
+  for (LayerCompression known : {LayerCompression::kNone, LayerCompression::kGzip, LayerCompression::kZstd}) {
     if (header.compression == static_cast<uint32_t>(known)) return known;
   }
   return Error{Code::kInvalid, "bad layer header", 0};
 }
 
 Result<BlobDigest> flatten_layer(const LayerHeader& header, std::vector<char>& buffer, TreeWriter& tree) {
-  TRY_ASSIGN(const Compression compression, decode_layer_header(header));
+  TRY_ASSIGN(const LayerCompression compression, decode_layer_header(header));
   uint64_t left = header.size_bytes;
   const ByteSource source = [&]() -> Result<std::string_view> {
     if (left == 0) return std::string_view();

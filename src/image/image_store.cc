@@ -174,7 +174,7 @@ Result<Rootfs> ImageStore::find(const ImageDigest& digest) const {
   const std::string record_path = join_path(dir, kRecord);
   Result<std::string> text = read_file(record_path, limits::kPathBytes);
   if (!text.ok() && text.error().code == Code::kNotFound) {
-    return Error{Code::kNotFound, "no image " + image_name(digest) + " here: add it with `hpcc image add DIR`", 0};
+    return Error{Code::kNotFound, "no image " + digest.text() + " here: add it with `hpcc image add DIR`", 0};
   }
   if (!text.ok()) return text.error();
   TRY_ASSIGN(const RootfsRecord record, decode_rootfs_record(*text));
@@ -207,7 +207,7 @@ Status ImageStore::remove(const ImageDigest& digest) {
   constexpr int64_t kLockMs = 10'000;
   TRY_ASSIGN(const Fd held, lock(dir_, Deadline::after_ms(kLockMs)));
   const std::string dir = path_of(digest);
-  if (!is_directory(dir)) return Error{Code::kNotFound, "no image " + image_name(digest) + " here", 0};
+  if (!is_directory(dir)) return Error{Code::kNotFound, "no image " + digest.text() + " here", 0};
   // Out of sight first: a reader must not find half an image.
   const std::string staging = join_path(dir_, std::string(kStaging) + std::to_string(getpid()));
   if (rename(dir.c_str(), staging.c_str()) != 0) return errno_error("rename " + dir);

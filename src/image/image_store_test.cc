@@ -6,6 +6,7 @@
 
 #include "image/flatten.h"
 #include "image/layout.h"
+#include "image/programs.h"
 #include "image/squashfs.h"
 #include "image/test_support.h"
 #include "image/verity.h"

@@ -28,26 +28,26 @@ Inflater::Inflater() : codec_(std::make_unique<Codec>()) {}
 Inflater::Inflater(Inflater&&) noexcept = default;
 Inflater::~Inflater() = default;
 
-Result<Inflater> Inflater::create(ByteSource source, Compression compression, uint64_t limit_bytes) {
+Result<Inflater> Inflater::create(ByteSource source, LayerCompression compression, uint64_t limit_bytes) {
   Inflater inflater;
   inflater.source_ = std::move(source);
   inflater.compression_ = compression;
   inflater.limit_bytes_ = limit_bytes;
   const Error no_memory = {Code::kLimit, "no memory to decompress", 0};
   switch (compression) {
-    case Compression::kNone:
+    case LayerCompression::kNone:
       break;
-    case Compression::kGzip:
+    case LayerCompression::kGzip:
       if (inflateInit2(&inflater.codec_->gzip, kGzipOnly) != Z_OK) return no_memory;
       inflater.codec_->has_gzip = true;
       break;
-    case Compression::kZstd:
+    case LayerCompression::kZstd:
       inflater.codec_->zstd = ZSTD_createDStream();
       if (!inflater.codec_->zstd) return no_memory;
       ZSTD_DCtx_setParameter(inflater.codec_->zstd, ZSTD_d_windowLogMax, kZstdWindowLog);
       break;
   }
-  if (compression != Compression::kNone) inflater.out_.resize(kOutBytes);
+  if (compression != LayerCompression::kNone) inflater.out_.resize(kOutBytes);
   return inflater;
 }
 
@@ -58,7 +58,7 @@ Result<std::string_view> Inflater::next() {
       TRY_ASSIGN(input_, source_());
       input_ended_ = input_.empty();
     }
-    if (compression_ == Compression::kNone) {
+    if (compression_ == LayerCompression::kNone) {
       if (input_ended_) return std::string_view();
       given = std::exchange(input_, {});
       break;
@@ -74,7 +74,7 @@ Result<std::string_view> Inflater::next() {
   return given;
 }
 
-Result<size_t> Inflater::step() { return compression_ == Compression::kGzip ? step_gzip() : step_zstd(); }
+Result<size_t> Inflater::step() { return compression_ == LayerCompression::kGzip ? step_gzip() : step_zstd(); }
 
 Result<size_t> Inflater::step_gzip() {
   z_stream& stream = codec_->gzip;

@@ -21,7 +21,7 @@ using ByteSource = std::function<Result<std::string_view>()>;
 
 class Inflater {
  public:
-  static Result<Inflater> create(ByteSource source, Compression compression, uint64_t limit_bytes);
+  static Result<Inflater> create(ByteSource source, LayerCompression compression, uint64_t limit_bytes);
   Inflater(Inflater&&) noexcept;
   ~Inflater();
 
@@ -38,7 +38,7 @@ class Inflater {
   Result<size_t> step_zstd();
 
   ByteSource source_;
-  Compression compression_ = Compression::kNone;
+  LayerCompression compression_ = LayerCompression::kNone;
   uint64_t limit_bytes_ = 0, given_bytes_ = 0;
   std::unique_ptr<Codec> codec_;
   std::string_view input_;

@@ -126,7 +126,7 @@ Status decode_tar(Feed& feed, TreeWriter& tree) {
 
 }  // namespace
 
-Result<BlobDigest> decode_layer(ByteSource source, Compression compression, TreeWriter& tree) {
+Result<BlobDigest> decode_layer(ByteSource source, LayerCompression compression, TreeWriter& tree) {
   TRY_ASSIGN(Inflater inflater, Inflater::create(std::move(source), compression, limits::kImageTarBytes));
   tree.start_layer();
   Feed feed;

@@ -13,6 +13,6 @@ namespace hpcc {
 
 // Reads the layer to its very end. The digest is that of the uncompressed bytes (OCI's diff_id). An Error names the
 // entry it is about.
-Result<BlobDigest> decode_layer(ByteSource source, Compression compression, TreeWriter& tree);
+Result<BlobDigest> decode_layer(ByteSource source, LayerCompression compression, TreeWriter& tree);
 
 }  // namespace hpcc

@@ -31,7 +31,7 @@ struct Ground {
     EXPECT_EQ(contents(temp.path + "/outside"), "untouched");
     EXPECT_EQ(list_directory(temp.path)->size(), 2u);
   }
-  Result<BlobDigest> apply(const std::string& bytes, Compression compression = Compression::kNone) {
+  Result<BlobDigest> apply(const std::string& bytes, LayerCompression compression = LayerCompression::kNone) {
     bool given = false;
     return decode_layer(
         [&]() -> Result<std::string_view> {
@@ -241,7 +241,7 @@ TEST(Layer, CompressedLayersAreReadFrameAfterFrame) {
                     second = layer.substr(3000);
   for (const bool use_zstd : {true, false}) {
     const auto pack = use_zstd ? zstd : gzip;
-    const Compression compression = use_zstd ? Compression::kZstd : Compression::kGzip;
+    const LayerCompression compression = use_zstd ? LayerCompression::kZstd : LayerCompression::kGzip;
     Ground ground;
     Result<BlobDigest> done = ground.apply(pack(first) + pack(second), compression);
     ASSERT_TRUE(done.ok()) << done.error().to_string();
@@ -261,7 +261,7 @@ TEST(Layer, ABombIsStoppedAtTheLimit) {
       [&]() -> Result<std::string_view> {
         return std::exchange(given, true) ? std::string_view() : std::string_view(bomb);
       },
-      Compression::kGzip, 1 << 20);
+      LayerCompression::kGzip, 1 << 20);
   ASSERT_TRUE(inflater.ok());
   Result<std::string_view> got = inflater->next();
   for (; got.ok() && !got->empty(); got = inflater->next()) continue;

@@ -9,7 +9,6 @@
 namespace hpcc {
 namespace {
 
-constexpr std::string_view kPrefix = "sha256:";
 constexpr char kOs[] = "linux", kArchitecture[] = "amd64";
 
 std::string blob_path(const std::string& layout_dir, const BlobDigest& digest) {
@@ -24,7 +23,7 @@ Error about(const std::string& what, Error error) {
 Result<std::string> read_json_blob(const std::string& layout_dir, const BlobDigest& digest, uint64_t size_bytes) {
   TRY_ASSIGN(std::string bytes, read_file(blob_path(layout_dir, digest), limits::kImageJsonBytes));
   if (bytes.size() == size_bytes && BlobDigest::of(bytes) == digest) return bytes;
-  return Error{Code::kCorrupt, "blob sha256:" + digest.hex() + " does not have its digest and size", 0};
+  return Error{Code::kCorrupt, "blob " + digest.text() + " does not have its digest and size", 0};
 }
 
 // Manifests for this machine in an index, those of indexes in it included, one level deep.
@@ -49,7 +48,7 @@ Result<Descriptor> choose(const std::vector<Descriptor>& found, const std::strin
   const Descriptor* chosen = nullptr;
   size_t different = 0;
   for (const Descriptor& entry : found) {
-    const std::string name = "sha256:" + entry.digest.hex();
+    const std::string name = entry.digest.text();
     if (name == wanted) return entry;
     if (chosen && chosen->digest == entry.digest) continue;
     chosen = &entry;
@@ -108,15 +107,5 @@ Result<LayoutImage> read_layout(const std::string& layout_dir, const std::string
   if (!done.ok()) return about(layout_dir, done.error());
   return image;
 }
-
-Result<ImageDigest> parse_image_digest(std::string_view text) {
-  if (text.substr(0, kPrefix.size()) == kPrefix) {
-    const std::optional<ImageDigest> digest = ImageDigest::from_hex(text.substr(kPrefix.size()));
-    if (digest && text.substr(kPrefix.size()) == digest->hex()) return *digest;
-  }
-  return Error{Code::kInvalid, "not an image digest (sha256: and 64 digits): " + std::string(text.substr(0, 100)), 0};
-}
-
-std::string image_name(const ImageDigest& digest) { return std::string(kPrefix) + digest.hex(); }
 
 }  // namespace hpcc

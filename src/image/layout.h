@@ -21,8 +21,4 @@ struct LayoutImage {
 // `wanted`: the manifest's digest as "sha256:…", or "" when the layout holds one image for this machine.
 Result<LayoutImage> read_layout(const std::string& layout_dir, const std::string& wanted);
 
-// "sha256:<64 hex>", as people write an image.
-Result<ImageDigest> parse_image_digest(std::string_view text);
-std::string image_name(const ImageDigest& digest);
-
 }  // namespace hpcc

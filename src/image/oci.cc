@@ -34,11 +34,7 @@ std::string text_of(const Json& object, const char* name) {
 }
 
 Result<BlobDigest> digest_of(const std::string& text) {
-  constexpr std::string_view kPrefix = "sha256:";
-  if (text.compare(0, kPrefix.size(), kPrefix) == 0) {
-    const std::optional<BlobDigest> digest = BlobDigest::from_hex(std::string_view(text).substr(kPrefix.size()));
-    if (digest && text == "sha256:" + digest->hex()) return *digest;
-  }
+  if (const std::optional<BlobDigest> digest = BlobDigest::from_text(text)) return *digest;
   return invalid("a digest that is not sha256: and 64 lower-case digits");
 }
 
@@ -69,21 +65,21 @@ Result<const Json*> array_of(const Json& object, const char* name, size_t limit)
   return found;
 }
 
-Result<Compression> compression_of(const std::string& media_type) {
+Result<LayerCompression> compression_of(const std::string& media_type) {
   struct Row {
     const char* media_type;
-    Compression compression;
+    LayerCompression compression;
   };
   static constexpr Row kRows[] = {
-      {"application/vnd.oci.image.layer.v1.tar", Compression::kNone},
-      {"application/vnd.oci.image.layer.v1.tar+gzip", Compression::kGzip},
-      {"application/vnd.oci.image.layer.v1.tar+zstd", Compression::kZstd},
-      {"application/vnd.oci.image.layer.nondistributable.v1.tar", Compression::kNone},
-      {"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", Compression::kGzip},
-      {"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", Compression::kZstd},
-      {"application/vnd.docker.image.rootfs.diff.tar", Compression::kNone},
-      {"application/vnd.docker.image.rootfs.diff.tar.gzip", Compression::kGzip},
-      {"application/vnd.docker.image.rootfs.diff.tar.zstd", Compression::kZstd},
+      {"application/vnd.oci.image.layer.v1.tar", LayerCompression::kNone},
+      {"application/vnd.oci.image.layer.v1.tar+gzip", LayerCompression::kGzip},
+      {"application/vnd.oci.image.layer.v1.tar+zstd", LayerCompression::kZstd},
+      {"application/vnd.oci.image.layer.nondistributable.v1.tar", LayerCompression::kNone},
+      {"application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", LayerCompression::kGzip},
+      {"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", LayerCompression::kZstd},
+      {"application/vnd.docker.image.rootfs.diff.tar", LayerCompression::kNone},
+      {"application/vnd.docker.image.rootfs.diff.tar.gzip", LayerCompression::kGzip},
+      {"application/vnd.docker.image.rootfs.diff.tar.zstd", LayerCompression::kZstd},
   };
   for (const Row& row : kRows) {
     if (media_type == row.media_type) return row.compression;
@@ -122,7 +118,7 @@ Result<OciManifest> decode_manifest_json(std::string_view json) {
   uint64_t total = 0;
   for (const Json& entry : *layers) {
     TRY_ASSIGN(Descriptor descriptor, descriptor_of(entry));
-    TRY_ASSIGN(const Compression compression, compression_of(descriptor.media_type));
+    TRY_ASSIGN(const LayerCompression compression, compression_of(descriptor.media_type));
     if (descriptor.size_bytes > limits::kImageBytes || (total += descriptor.size_bytes) > limits::kImageBytes) {
       return Error{Code::kLimit, "layers too large", 0};
     }

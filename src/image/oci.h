@@ -12,7 +12,7 @@
 
 namespace hpcc {
 
-enum class Compression { kNone, kGzip, kZstd };
+enum class LayerCompression { kNone, kGzip, kZstd };
 
 struct Descriptor {
   std::string media_type;
@@ -25,7 +25,7 @@ struct Descriptor {
 struct OciLayer {
   BlobDigest digest;
   uint64_t size_bytes = 0;
-  Compression compression = Compression::kNone;
+  LayerCompression compression = LayerCompression::kNone;
 };
 
 struct OciManifest {

@@ -6,6 +6,7 @@
 
 #include "base/child.h"
 #include "base/fs.h"
+#include "image/programs.h"
 
 namespace hpcc {
 namespace {
@@ -22,13 +23,6 @@ std::vector<std::string> command() {
 }
 
 }  // namespace
-
-Result<std::string> find_mksquashfs() {
-  for (const char* path : {"/usr/bin/mksquashfs", "/usr/sbin/mksquashfs", "/usr/local/bin/mksquashfs"}) {
-    if (access(path, X_OK) == 0) return std::string(path);
-  }
-  return Error{Code::kNotFound, "mksquashfs is missing: install squashfs-tools", 0};
-}
 
 Status write_squashfs(const std::string& tree_dir, const std::string& file, Deadline deadline) {
   TRY_ASSIGN(const std::string program, find_mksquashfs());

@@ -11,7 +11,4 @@ namespace hpcc {
 // `file` must not exist.
 Status write_squashfs(const std::string& tree_dir, const std::string& file, Deadline deadline);
 
-// Where mksquashfs is, or what to install.
-Result<std::string> find_mksquashfs();
-
 }  // namespace hpcc

@@ -79,7 +79,7 @@ inline std::string tar(const std::vector<Entry>& entries) {
   return out + std::string(1024, '\0');
 }
 
-inline std::string sha256_name(const std::string& bytes) { return "sha256:" + BlobDigest::of(bytes).hex(); }
+inline std::string sha256_name(const std::string& bytes) { return BlobDigest::of(bytes).text(); }
 
 inline void write_text(const std::string& path, const std::string& text) {
   FILE* out = fopen(path.c_str(), "wb");

@@ -24,4 +24,9 @@ bool hex_decode(std::string_view hex, uint8_t* out, size_t size) {
   return true;
 }
 
+Result<ImageDigest> parse_image_digest(std::string_view text) {
+  if (const std::optional<ImageDigest> digest = ImageDigest::from_text(text)) return *digest;
+  return Error{Code::kInvalid, "not an image digest (sha256: and 64 digits): " + std::string(text.substr(0, 100)), 0};
+}
+
 }  // namespace hpcc

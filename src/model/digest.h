@@ -9,17 +9,21 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
 #include "base/sha256.h"
 
 namespace hpcc {
 
 template <typename Tag>
 struct TaggedDigest {
+  static constexpr std::string_view kTextPrefix = "sha256:";
   std::array<uint8_t, 32> bytes{};
 
   auto operator<=>(const TaggedDigest&) const = default;
-  std::string hex() const;                                          // 64 lower-case digits
-  static std::optional<TaggedDigest> from_hex(std::string_view hex);  // exactly 64 digits
+  std::string hex() const;                                               // 64 lower-case digits
+  static std::optional<TaggedDigest> from_hex(std::string_view hex);     // exactly 64 digits
+  std::string text() const { return std::string(kTextPrefix) + hex(); }  // "sha256:<64 hex>", as OCI writes a digest
+  static std::optional<TaggedDigest> from_text(std::string_view text);
   std::string_view view() const { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
   static TaggedDigest of(std::string_view data) {
     TaggedDigest digest;
@@ -49,6 +53,13 @@ std::optional<TaggedDigest<Tag>> TaggedDigest<Tag>::from_hex(std::string_view he
   if (!hex_decode(hex, digest.bytes.data(), digest.bytes.size())) return std::nullopt;
   return digest;
 }
+
+template <typename Tag>
+std::optional<TaggedDigest<Tag>> TaggedDigest<Tag>::from_text(std::string_view text) {
+  return text.starts_with(kTextPrefix) ? from_hex(text.substr(kTextPrefix.size())) : std::nullopt;
+}
+
+Result<ImageDigest> parse_image_digest(std::string_view text);  // from_text(); the error shows what was given
 
 struct DigestHash {
   template <typename Tag>

@@ -1,12 +1,10 @@
 #include "rpc/authority.h"
 
-#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
-#include <sys/stat.h>
 
 #include <memory>
 
@@ -164,17 +162,6 @@ bool is_issued_by(std::string_view certificate_pem, std::string_view authority_p
 
 namespace {
 
-Status write_private(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".new";
-  Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return errno_error("cannot write " + temporary);
-  if (::fchmod(fd.get(), 0600) != 0) return errno_error("cannot set the mode of " + temporary);
-  TRY(write_fd(fd.get(), text, temporary));
-  if (::fsync(fd.get()) != 0) return errno_error("cannot sync " + temporary);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) return errno_error("cannot rename to " + path);
-  return {};
-}
-
 Result<Authority> open_authority(const std::string& dir) {
   auto certificate = read_file(dir + "/cert.pem", limits::kCertificateBytes);
   if (certificate.ok()) {
@@ -184,14 +171,14 @@ Result<Authority> open_authority(const std::string& dir) {
   if (certificate.error().code != Code::kNotFound) return std::move(certificate).error();
   TRY_ASSIGN(Authority made, Authority::create(kAuthorityValidS));
   // The certificate last: with it the directory counts as made.
-  TRY(write_private(dir + "/key.pem", made.pair().key_pem));
-  TRY(write_private(dir + "/cert.pem", made.pair().certificate_pem));
+  TRY(replace_file(dir + "/key.pem", made.pair().key_pem, 0600, Sync::kYes));
+  TRY(replace_file(dir + "/cert.pem", made.pair().certificate_pem, 0600, Sync::kYes));
   return made;
 }
 
 Status init_one(const Authority& authority, const std::string& dir, const Identity& identity) {
   TRY(make_directories(dir, 0700));
-  TRY(write_private(dir + "/ca.pem", authority.pair().certificate_pem));
+  TRY(replace_file(dir + "/ca.pem", authority.pair().certificate_pem, 0600, Sync::kYes));
   auto present = read_file(dir + "/cert.pem", limits::kCertificateBytes);
   if (present.ok()) {
     auto left = remaining_s(*present);
@@ -202,8 +189,8 @@ Status init_one(const Authority& authority, const std::string& dir, const Identi
     }
   }
   TRY_ASSIGN(const KeyPair pair, authority.issue(identity, kValidS));
-  TRY(write_private(dir + "/key.pem", pair.key_pem));
-  return write_private(dir + "/cert.pem", pair.certificate_pem);
+  TRY(replace_file(dir + "/key.pem", pair.key_pem, 0600, Sync::kYes));
+  return replace_file(dir + "/cert.pem", pair.certificate_pem, 0600, Sync::kYes);
 }
 
 }  // namespace

@@ -15,9 +15,7 @@ constexpr int kMaxSessions = 256;
 constexpr size_t kWorkers = 10'000;
 constexpr size_t kWordBytes = 64;
 
-bool is_image(std::string_view text) {
-  return text.starts_with("sha256:") && ImageDigest::from_hex(text.substr(7)).has_value();
-}
+bool is_image(std::string_view text) { return ImageDigest::from_text(text).has_value(); }
 
 }  // namespace
 

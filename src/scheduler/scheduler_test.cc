@@ -14,7 +14,7 @@
 namespace hpcc {
 namespace {
 
-const std::string kImage = "sha256:" + ImageDigest::of("a toolchain").hex();
+const std::string kImage = ImageDigest::of("a toolchain").text();
 
 hpcc::v1::HeartbeatRequest beat(const std::string& address, const std::vector<std::string>& warm_tenants = {},
                                 uint32_t busy = 0) {

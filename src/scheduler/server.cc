@@ -7,6 +7,7 @@
 
 #include "base/fs.h"
 #include "base/limits.h"
+#include "base/uuid.h"
 #include "rpc/status.h"
 #include "rpc/watchdog.h"
 #include "scheduler/registry.h"
@@ -20,11 +21,9 @@ constexpr int64_t kCallMs = 10'000;
 constexpr auto kStop = std::chrono::seconds(1);
 constexpr int kMaxAvoid = 64;
 
-int64_t now_ms() { return monotonic_ns() / 1'000'000; }
-
 struct Shared {
   Shared(const SchedulerOptions& given, std::string ca, SigningKey signing)
-      : options(given), ca_pem(std::move(ca)), key(std::move(signing)), started_ms(now_ms()) {}
+      : options(given), ca_pem(std::move(ca)), key(std::move(signing)), started_ms(monotonic_ms()) {}
   const SchedulerOptions options;
   const std::string ca_pem;
   const SigningKey key;
@@ -53,7 +52,7 @@ class RegistryService final : public hpcc::v1::WorkerRegistry::Service {
     const auto peer = enter(*context, Role::kWorker);
     if (!peer.ok()) return to_grpc(peer.error());
     std::lock_guard lock(shared_.mutex);
-    const Status heard = shared_.registry.hear(peer->identity.name, *request, now_ms());
+    const Status heard = shared_.registry.hear(peer->identity.name, *request, monotonic_ms());
     if (!heard.ok()) return to_grpc(heard.error());
     response->set_interval_ms(kHeartbeatMs);
     response->set_grant_public_key(std::string(shared_.key.public_key().view()));
@@ -85,7 +84,7 @@ class LookupService final : public hpcc::v1::Scheduler::Service {
     const CallTimer timer(shared_.watchdog, *context, kCallMs);
     const auto peer = peer_of(*context->auth_context());
     if (!peer.ok()) return to_grpc(peer.error());
-    const int64_t now = now_ms();
+    const int64_t now = monotonic_ms();
     std::lock_guard lock(shared_.mutex);
     response->set_leases(shared_.leases);
     response->set_uptime_ms(static_cast<uint64_t>(now - shared_.started_ms));
@@ -111,17 +110,18 @@ class LookupService final : public hpcc::v1::Scheduler::Service {
  private:
   Result<Registry::Choice> choose(const Peer& peer, const hpcc::v1::LookupRequest& request) {
     std::lock_guard lock(shared_.mutex);
-    TRY_ASSIGN(Registry::Choice choice,
-               shared_.registry.choose(
-                   peer.identity.tenant,
-                   {request.image(), {request.avoid().begin(), request.avoid().end()}, request.worker()}, now_ms()));
+    TRY_ASSIGN(
+        Registry::Choice choice,
+        shared_.registry.choose(peer.identity.tenant,
+                                {request.image(), {request.avoid().begin(), request.avoid().end()}, request.worker()},
+                                monotonic_ms()));
     ++shared_.leases;
     return choice;
   }
 
   Status lease(const Peer& peer, const std::string& image, const Registry::Choice& choice, hpcc::v1::Lease* out) {
     Grant grant;
-    grant.id = make_uuid_v7();
+    grant.id = new_uuid7();
     grant.tenant = peer.identity.tenant;
     grant.image = image;
     grant.client = peer.certificate.hex();

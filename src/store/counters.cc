@@ -5,6 +5,8 @@
 
 #include <cstring>
 
+#include "base/fs.h"
+
 namespace hpcc {
 
 std::string_view counter_name(Counter counter) {
@@ -103,7 +105,8 @@ bool Counters::make_file() {
   const bool was_there = ::lstat(path_.c_str(), &st) == 0;
   Page page = page_after_damage();
   if (!was_there) page.words[kTotalsAt + static_cast<size_t>(Counter::kCorrupt)] = 0;
-  return replace_file(AT_FDCWD, path_, {reinterpret_cast<const char*>(page.words), kBytes}).ok();
+  const std::string_view bytes(reinterpret_cast<const char*>(page.words), kBytes);
+  return replace_file(path_, bytes, 0600, Sync::kNo).ok();
 }
 
 // Whether the mapped page is in the file: an access beyond its end is a SIGBUS.

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 
+#include "base/fs.h"
 #include "store/files.h"
 #include "store/index.h"
 
@@ -28,7 +29,7 @@ void set_aside(const std::string& place) {
   if (::rename((place + "/index").c_str(), name.c_str()) != 0) return remove_tree(place + "/index");
   // Who has the table open learns from its link count that it is no more: so what is kept is a copy.
   auto table = read_small_file(AT_FDCWD, (name + "/table").c_str(), kKeptBytes);
-  if (!table.ok() || !replace_file(AT_FDCWD, name + "/table", *table).ok()) ::unlink((name + "/table").c_str());
+  if (!table.ok() || !replace_file(name + "/table", *table, 0600, Sync::kNo).ok()) ::unlink((name + "/table").c_str());
 }
 
 // Whatever a killed process left while it made new files.

@@ -74,17 +74,6 @@ Result<std::string> read_small_file(int dir_fd, const char* name, size_t limit_b
   return text;
 }
 
-Status replace_file(int dir_fd, const std::string& name, std::string_view bytes) {
-  const std::string temporary = name + "." + std::to_string(::getpid()) + ".tmp";
-  TRY_ASSIGN(Fd fd, open_at(dir_fd, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW));
-  Status written = write_all(fd.get(), bytes);
-  if (written.ok() && ::renameat(dir_fd, temporary.c_str(), dir_fd, name.c_str()) != 0) {
-    written = errno_error("cannot rename to " + name);
-  }
-  if (!written.ok()) ::unlinkat(dir_fd, temporary.c_str(), 0);
-  return written;
-}
-
 Status make_directories(const std::string& path) {
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string part = path.substr(0, end);

@@ -23,8 +23,6 @@ Status pwrite_all(int fd, std::string_view bytes, uint64_t offset);
 Status write_all(int fd, std::string_view bytes);
 // A small whole file, at most `limit_bytes`.
 Result<std::string> read_small_file(int dir_fd, const char* name, size_t limit_bytes);
-// Temporary file and rename, mode 0600; `name` is never seen half written.
-Status replace_file(int dir_fd, const std::string& name, std::string_view bytes);
 
 Result<Fd> open_at(int dir_fd, const char* name, int flags, mode_t mode = 0600);
 // Makes the directory and its missing parents, mode 0700 (existing ones are left as they are).

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <unordered_map>
 
+#include "base/fs.h"
 #include "base/limits.h"
 #include "store/blobs.h"
 #include "store/counters.h"
@@ -195,8 +196,8 @@ uint64_t DiskStore::max_size() const {
 Status DiskStore::set_max_size(uint64_t bytes) {
   TRY(writable());
   const std::string number = std::to_string(bytes);
-  return replace_file(AT_FDCWD, place_.shared + "/" + kMaxSizeName,
-                      number + " " + std::to_string(check64(number)) + "\n");
+  return replace_file(place_.shared + "/" + kMaxSizeName, number + " " + std::to_string(check64(number)) + "\n", 0600,
+                      Sync::kNo);
 }
 
 Status DiskStore::evict_beyond(uint64_t size_bytes) {

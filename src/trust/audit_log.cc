@@ -18,24 +18,6 @@ constexpr size_t kReadBytes = 1 << 20;
 constexpr size_t kWaitingBytes = 64u << 20;
 constexpr int kAppendMs = 60'000;
 
-// Temporary file, synced, renamed: a reader sees the old checkpoint or the new one.
-Status replace_synced(const std::string& path, std::string_view text) {
-  const std::string temporary = path + ".new";
-  Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd) return errno_error("create " + temporary);
-  TRY(write_fd(fd.get(), text, temporary));
-  if (fdatasync(fd.get()) != 0) return errno_error("sync " + temporary);
-  if (rename(temporary.c_str(), path.c_str()) != 0) return errno_error("rename " + temporary + " to " + path);
-  return {};
-}
-
-Status sync_directory_of(const std::string& path) {
-  const std::string directory(directory_of(path));
-  Fd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || fsync(fd.get()) != 0) return errno_error("sync directory " + directory);
-  return {};
-}
-
 // Reads lines of at most kRowBytes. `torn` gets what follows the last newline.
 Status read_lines(int fd, const std::string& path, const std::function<bool(std::string_view)>& each,
                   std::string* torn) {
@@ -97,8 +79,7 @@ Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::string& path, const 
   if (fstat(log->file_.get(), &info) != 0) return errno_error("stat " + path);
   if (info.st_size == 0) {
     TRY(write_fd(log->file_.get(), row_header() + "\n", path));
-    TRY(log->commit("", 0));
-    TRY(sync_directory_of(path));
+    TRY(log->commit("", 0));  // with the directory, and so the log's name
   } else {
     TRY(log->load(&left));
   }
@@ -173,7 +154,7 @@ Status AuditLog::commit(std::string lines, uint64_t new_size) {
     checkpoint.root = tree_.root(new_size);
   }
   std::string note = sign_checkpoint(checkpoint, key_);
-  TRY(replace_synced(checkpoint_path_, note));
+  TRY(replace_file(checkpoint_path_, note, 0600, Sync::kYes));
   std::unique_lock<std::mutex> lock(mutex_);
   checkpoint_ = std::move(note);
   committed_ = new_size;

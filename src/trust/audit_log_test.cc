@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/fs.h"
+#include "base/uuid.h"
 
 namespace hpcc {
 namespace {
@@ -31,7 +32,7 @@ struct Log : testing::Test {
     AuditRow out;
     out.name = name;
     out.worker = "w1";
-    out.row_id = make_uuid_v7();
+    out.row_id = new_uuid7();
     return out;
   }
   void append(int rows) {

@@ -1,12 +1,7 @@
 #include "trust/receipt.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <charconv>
 
-#include "base/fd.h"
 #include "base/fs.h"
 
 namespace hpcc {
@@ -126,13 +121,7 @@ Status SeenCheckpoints::see(const Receipt& receipt, const PublicKey& key) const 
 
 Status SeenCheckpoints::keep(const std::string& path, const std::string& note) const {
   TRY(make_directories(directory_, 0700));
-  std::string temporary = path + ".XXXXXX";
-  Fd fd(mkostemp(temporary.data(), O_CLOEXEC));
-  if (!fd) return errno_error("create " + temporary);
-  Status written = write_fd(fd.get(), note, temporary);
-  if (written.ok() && rename(temporary.c_str(), path.c_str()) != 0) written = errno_error("rename to " + path);
-  if (!written.ok()) unlink(temporary.c_str());
-  return written;
+  return replace_file(path, note, 0600, Sync::kNo);
 }
 
 }  // namespace hpcc

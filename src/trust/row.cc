@@ -1,7 +1,5 @@
 #include "trust/row.h"
 
-#include <sodium.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -9,7 +7,6 @@
 #include <ctime>
 #include <functional>
 
-#include "base/fs.h"
 #include "model/digest.h"
 
 namespace hpcc {
@@ -323,18 +320,6 @@ std::string outputs_digest(std::vector<OutputName> outputs) {
     text += '\n';
   }
   return BlobDigest::of(text).hex();
-}
-
-std::string make_uuid_v7() {
-  std::array<uint8_t, 16> bytes;
-  randombytes_buf(bytes.data(), bytes.size());
-  const uint64_t now_ms = static_cast<uint64_t>(realtime_ns() / 1000000);
-  for (int i = 0; i < 6; ++i) bytes[static_cast<size_t>(i)] = static_cast<uint8_t>(now_ms >> (40 - 8 * i));
-  bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | 0x70);
-  bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3f) | 0x80);
-  std::string hex = hex_encode({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  for (size_t at : {8, 13, 18, 23}) hex.insert(at, "-");
-  return hex;
 }
 
 std::string rfc3339_us(int64_t unix_ns) {

@@ -94,7 +94,6 @@ std::string outputs_digest(std::vector<OutputName> outputs);
 // sha256 hex over the digests of both.
 std::string stdio_digest_of(const BlobDigest& out, const BlobDigest& err);
 
-std::string make_uuid_v7();
 std::string rfc3339_us(int64_t unix_ns);
 
 }  // namespace hpcc

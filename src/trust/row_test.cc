@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/uuid.h"
+
 namespace hpcc {
 namespace {
 
@@ -12,10 +14,10 @@ AuditRow sample() {
   row.flags = join_flags({"gcc", "-c", "a b.c", "-DX=\"1\t2\""});
   row.tenant = "acme";
   row.worker = "w1";
-  row.vm = make_uuid_v7();
+  row.vm = new_uuid7();
   row.duration_ms = 70;
   row.exit = 1;
-  row.row_id = make_uuid_v7();
+  row.row_id = new_uuid7();
   row.start = rfc3339_us(1700000000123456789);
   row.name = "-";
   row.driver = "qemu-tcg\xff";

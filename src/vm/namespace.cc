@@ -27,6 +27,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/message.h"
+#include "base/programs.h"
 #include "base/uuid.h"
 #include "vm/agent_contract.h"
 #include "vm/sandbox.h"
@@ -134,7 +135,7 @@ Result<Fd> open_path(const std::string& path, int flags) {
 // Everything the new process needs, made before fork.
 struct Launch {
   unsigned id_base = 0;  // 0: the caller's own id
-  std::string tree_path, agent_path;
+  std::string program, tree_path, agent_path;
   Fd control, tree, agent, info, user_namespace, errors, null;
   std::vector<std::string> words;
   std::vector<char*> argv;
@@ -222,9 +223,7 @@ bool expose_sources(const Launch& launch) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   char* const environment[] = {nullptr};
-  for (const char* path : {"/usr/bin/bwrap", "/bin/bwrap", "/usr/local/bin/bwrap"}) {
-    if (ok) execve(path, launch.argv.data(), environment);
-  }
+  if (ok) execve(launch.program.c_str(), launch.argv.data(), environment);
   static constexpr char kWhy[] = "bubblewrap (bwrap) cannot be started";
   (void)!write(2, kWhy, sizeof kWhy - 1);
   _exit(127);
@@ -359,6 +358,7 @@ Result<std::unique_ptr<Sandbox>> start_namespace(const SandboxSpec& spec, Deadli
   info.vm_id = new_uuid7();
   TRY_ASSIGN(info.agent_digest, file_sha256(spec.agent));
   Launch launch;
+  TRY_ASSIGN(launch.program, find_bubblewrap());
   launch.tree_path = spec.rootfs.tree_dir;
   launch.agent_path = spec.agent;
   TRY_ASSIGN(launch.tree, open_path(launch.tree_path, O_DIRECTORY));

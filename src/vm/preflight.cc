@@ -13,6 +13,8 @@
 #include <cstring>
 
 #include "base/fs.h"
+#include "base/programs.h"
+#include "image/programs.h"
 #include "vm/qemu.h"
 
 namespace hpcc {
@@ -30,18 +32,16 @@ class Findings {
     const bool good = problem.empty();
     all_.push_back({driver, name, good ? State::kFound : otherwise, good ? found : problem, good ? "" : remedy});
   }
+  // What would start it found it, or not: the remedy says what to install.
+  void add_program(const std::string& driver, const std::string& name, State otherwise,
+                   const Result<std::string>& found, const std::string& remedy) {
+    add(driver, name, otherwise, found.ok() ? *found : "", found.ok() ? "" : "not installed", remedy);
+  }
   std::vector<Requirement> take() { return std::move(all_); }
 
  private:
   std::vector<Requirement> all_;
 };
-
-std::string first_executable(std::initializer_list<const char*> paths) {
-  for (const char* path : paths) {
-    if (access(path, X_OK) == 0) return path;
-  }
-  return "";
-}
 
 std::string problem_of(const Status& status) { return status.ok() ? "" : status.error().to_string(); }
 
@@ -102,9 +102,7 @@ void check_qemu(Findings& findings, const std::string& kernel, const std::string
 }
 
 void check_namespace(Findings& findings, const std::string& agent) {
-  const std::string bwrap = first_executable({"/usr/bin/bwrap", "/usr/local/bin/bwrap"});
-  findings.add("namespace", "bubblewrap", State::kMissing, bwrap, bwrap.empty() ? "no bwrap" : "",
-               "install the package bubblewrap");
+  findings.add_program("namespace", "bubblewrap", State::kMissing, find_bubblewrap(), "install the package bubblewrap");
   findings.add("namespace", "namespaces", State::kMissing, "can be made", namespace_problem(),
                "root, or unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1)");
   check_agent(findings, "namespace", agent);
@@ -112,14 +110,11 @@ void check_namespace(Findings& findings, const std::string& agent) {
 }
 
 void check_image(Findings& findings) {
-  const std::string squashfs = first_executable({"/usr/bin/mksquashfs", "/usr/sbin/mksquashfs"});
-  findings.add("image", "mksquashfs", State::kMissing, squashfs, squashfs.empty() ? "no mksquashfs" : "",
-               "install the package squashfs-tools");
+  findings.add_program("image", "mksquashfs", State::kMissing, find_mksquashfs(), "install the package squashfs-tools");
   findings.add("image", "openat2", State::kMissing, "paths are resolved inside the image", openat2_problem(),
                "a kernel since 5.6");
-  const std::string debian = first_executable({"/usr/bin/mmdebstrap"});
-  findings.add("image", "mmdebstrap", State::kWeaker, debian, debian.empty() ? "no mmdebstrap" : "",
-               "install the package mmdebstrap for `hpcc image build`; `hpcc image add` does without");
+  findings.add_program("image", "mmdebstrap", State::kWeaker, find_mmdebstrap(),
+                       "install the package mmdebstrap for `hpcc image build`; `hpcc image add` does without");
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 
 #include "base/child.h"
 #include "base/fs.h"
+#include "base/programs.h"
 #include "base/uuid.h"
 #include "model/digest.h"
 #include "vm/agent_contract.h"
@@ -249,9 +250,8 @@ Result<std::unique_ptr<Sandbox>> start_qemu(const SandboxSpec& spec, Deadline de
 }
 
 Result<std::string> find_qemu() {
-  for (const char* path : {"/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64"}) {
-    if (access(path, X_OK) == 0) return std::string(path);
-  }
+  std::string found = first_executable({"/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64"});
+  if (!found.empty()) return found;
   return Error{Code::kNotFound, "qemu-system-x86_64 is missing: install qemu-system-x86", 0};
 }
 

@@ -1,5 +1,7 @@
 #include "wire/client_config.h"
 
+#include <algorithm>
+
 #include "base/fs.h"
 #include "wire/toml.h"
 
@@ -11,28 +13,33 @@ constexpr size_t kConfigBytes = 64u << 10;
 struct Field {
   std::string_view name;
   std::string ClientConfig::*value;
-  bool file;
 };
-constexpr Field kFields[] = {
-    {"scheduler", &ClientConfig::scheduler, false},    {"ca", &ClientConfig::ca, true},
-    {"certificate", &ClientConfig::certificate, true}, {"key", &ClientConfig::key, true},
-    {"tenant", &ClientConfig::tenant, false},          {"scheduler_key", &ClientConfig::scheduler_key, false},
-};
+constexpr Field kFields[] = {{"scheduler", &ClientConfig::scheduler},
+                             {"tenant", &ClientConfig::tenant},
+                             {"scheduler_key", &ClientConfig::scheduler_key}};
 
 }  // namespace
 
-Result<ClientConfig> decode_client_config(std::string_view text, const std::string& path) {
-  TRY_ASSIGN(const toml::table table, parse_toml(text, path));
+Result<ClientConfig> decode_client_config(std::string_view text, const std::string& name) {
+  TRY_ASSIGN(const toml::table table, parse_toml(text, name));
   ClientConfig config;
-  config.ca = "ca.pem";
-  config.certificate = "cert.pem";
-  config.key = "key.pem";
+  for (const auto& [key, node] : table) {
+    const auto field = std::find_if(std::begin(kFields), std::end(kFields),
+                                    [&](const Field& known) { return known.name == key.str(); });
+    if (field == std::end(kFields)) return toml_error(name, node, "unknown setting " + std::string(key.str()));
+    if (!node.is_string()) return toml_error(name, node, std::string(field->name) + " wants a text");
+    config.*field->value = node.value_or(std::string());
+  }
   for (const Field& field : kFields) {
-    config.*field.value = table[field.name].value_or(config.*field.value);
-    if ((config.*field.value).empty()) return Error{Code::kInvalid, path + ": no " + std::string(field.name), 0};
-    if (field.file) config.*field.value = join_path(directory_of(path), config.*field.value);
+    if ((config.*field.value).empty()) return Error{Code::kInvalid, name + ": no " + std::string(field.name), 0};
   }
   return config;
+}
+
+std::string encode_client_config(const ClientConfig& config) {
+  std::string text = "# Written by hpcc-scheduler.\n";
+  for (const Field& field : kFields) text += std::string(field.name) + " = \"" + config.*field.value + "\"\n";
+  return text;
 }
 
 Result<ClientConfig> load_client_config(const std::string& path) {

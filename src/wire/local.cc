@@ -49,12 +49,10 @@ void put_list(std::string* out, const std::vector<std::string>& words) {
   for (const std::string& word : words) put_string(out, word);
 }
 
-int64_t now_ms() { return monotonic_ns() / 1000000; }
-
 // Waits for `events` on fd until `deadline_ms`.
 Status wait_for(int fd, short events, int64_t deadline_ms) {
   for (;;) {
-    int64_t left = deadline_ms - now_ms();
+    int64_t left = deadline_ms - monotonic_ms();
     if (left <= 0) return Error{Code::kTimeout, "local socket: the peer does not answer", 0};
     struct pollfd wait = {fd, events, 0};
     int ready = poll(&wait, 1, static_cast<int>(left));
@@ -200,7 +198,7 @@ ssize_t receive_some(int fd, char* chunk, size_t size, std::vector<Fd>* lent) {
 
 Status send_frame(int fd, frame::Type type, std::string_view payload, int timeout_ms) {
   uint32_t header[3] = {frame::kMagic, static_cast<uint32_t>(type), static_cast<uint32_t>(payload.size())};
-  const int64_t deadline = now_ms() + timeout_ms;
+  const int64_t deadline = monotonic_ms() + timeout_ms;
   size_t sent_total = 0;
   const size_t total = sizeof header + payload.size();
   while (sent_total < total) {
@@ -227,7 +225,7 @@ Status send_frame(int fd, frame::Type type, std::string_view payload, int timeou
 Result<std::string> receive_frame(int fd, FrameBuffer& buffer, frame::Type* type, int timeout_ms,
                                   std::vector<Fd>* lent) {
   std::string payload;
-  const int64_t deadline = now_ms() + timeout_ms;
+  const int64_t deadline = monotonic_ms() + timeout_ms;
   char chunk[65536];
   for (;;) {
     TRY_ASSIGN(bool whole, buffer.next(type, &payload));

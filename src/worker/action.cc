@@ -71,7 +71,7 @@ Result<ImageDigest> decode_platform(const reapi::Platform& platform) {
   if (const size_t at = image.rfind('@'); at != std::string_view::npos && image.starts_with("docker://")) {
     image.remove_prefix(at + 1);
   }
-  const auto digest = image.starts_with("sha256:") ? ImageDigest::from_hex(image.substr(7)) : std::nullopt;
+  const auto digest = ImageDigest::from_text(image);
   if (!digest) return invalid("container-image must name an image by its sha256 digest");
   return *digest;
 }

@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/limits.h"
+#include "base/uuid.h"
 #include "trust/replay.h"
 
 namespace hpcc {
@@ -13,8 +14,6 @@ constexpr size_t kInlineMessageBytes = 256u << 10;  // stdout or stderr within t
 constexpr size_t kInlineFilesBytes = 4u << 20;      // all outputs within one answer
 constexpr int64_t kCompileSlackMs = 15'000;         // over the compile's own limit: staging inputs, fetching outputs
 constexpr int64_t kAppendMs = 30'000;
-
-int64_t now_ms() { return monotonic_ns() / 1'000'000; }
 
 // The guest's blobs are the tenant's.
 class TenantBlobs : public BlobSource {
@@ -121,7 +120,7 @@ Result<Plan> Executor::plan(const std::string& tenant, const SizedDigest& action
 AuditRow Executor::begin_row(const Caller& caller, const Plan& plan, const SandboxInfo& sandbox,
                              Disposition disposition) {
   AuditRow row;
-  row.image_digest = "sha256:" + plan.image.hex();
+  row.image_digest = plan.image.text();
   row.source_digest = plan.input_root.digest.hex();
   std::vector<std::string> arguments = plan.compile.argv;
   row.replayable = redact_flags(arguments, parts_.key) ? Replayable::kRedacted : Replayable::kYes;
@@ -130,7 +129,7 @@ AuditRow Executor::begin_row(const Caller& caller, const Plan& plan, const Sandb
   row.worker = parts_.worker;
   row.vm = sandbox.vm_id;
   row.exit = kExitUnknown;
-  row.row_id = make_uuid_v7();
+  row.row_id = new_uuid7();
   row.start = rfc3339_us(realtime_ns());
   row.action_digest = plan.action.digest.hex();
   row.disposition = disposition;
@@ -161,7 +160,7 @@ Result<hpcc::v1::Receipt> Executor::append(const Caller& caller, const AuditRow&
 // A compile began and nothing came of it: the log says so.
 void Executor::append_lost(AuditRow row, int64_t started_ms) {
   row.disposition = Disposition::kLost;
-  row.duration_ms = static_cast<uint64_t>(now_ms() - started_ms);
+  row.duration_ms = static_cast<uint64_t>(monotonic_ms() - started_ms);
   const auto appended = parts_.log.append(row, Deadline::after_ms(kAppendMs));
   if (!appended.ok()) fprintf(stderr, "hpcc-worker: %s\n", appended.error().to_string().c_str());
 }
@@ -239,16 +238,16 @@ void Executor::inline_files(const std::string& tenant, const Inlined& inlined, r
 
 Result<reapi::ActionResult> Executor::find(const Caller& caller, const SizedDigest& action, const Inlined& inlined,
                                            Deadline deadline) {
-  const int64_t started_ms = now_ms();
+  const int64_t started_ms = monotonic_ms();
   TRY_ASSIGN(Results::Found found, parts_.results.find(caller.tenant, action.digest));
   AuditRow row = found.row;
   row.disposition = Disposition::kHit;
   row.compiled_row_id = found.row.row_id;
-  row.row_id = make_uuid_v7();
+  row.row_id = new_uuid7();
   row.start = rfc3339_us(realtime_ns());
   row.principal = caller.principal;
   row.grant_digest = caller.grant_digest;
-  row.duration_ms = static_cast<uint64_t>(now_ms() - started_ms);
+  row.duration_ms = static_cast<uint64_t>(monotonic_ms() - started_ms);
   row.peak_rss_kib = row.cpu_ms = 0;
   TRY_ASSIGN(const hpcc::v1::Receipt receipt, append(caller, row, found.stored.probes(), deadline));
   reapi::ActionResult result = std::move(*found.stored.mutable_result());
@@ -278,7 +277,7 @@ reapi::ExecuteResponse Executor::execute(const ExecuteJob& job, Cancel cancel, D
   running();
   AuditRow row = begin_row(job.caller, plan, lease->sandbox(), Disposition::kCompiled);
   if (const Status begun = parts_.log.begin(row); !begun.ok()) return failed(status_of(begun.error()));
-  const int64_t started_ms = now_ms();
+  const int64_t started_ms = monotonic_ms();
   stamp(times.mutable_worker_start_timestamp());
   *times.mutable_execution_start_timestamp() = times.worker_start_timestamp();
   auto guest = compile(job.caller.tenant, *lease, plan.compile, cancel, deadline);
@@ -287,7 +286,7 @@ reapi::ExecuteResponse Executor::execute(const ExecuteJob& job, Cancel cancel, D
     append_lost(std::move(row), started_ms);
     return guest.error().code == Code::kNotFound ? lost_inputs(job, guest.error()) : failed(status_of(guest.error()));
   }
-  row.duration_ms = static_cast<uint64_t>(now_ms() - started_ms);
+  row.duration_ms = static_cast<uint64_t>(monotonic_ms() - started_ms);
   *times.mutable_output_upload_start_timestamp() = times.execution_completed_timestamp();
   auto made = keep(job, *guest);
   if (!made.ok()) {
@@ -333,13 +332,13 @@ Result<hpcc::v1::ReplayResponse> Executor::replay(const Caller& caller, const Si
   if (row.vm == old.row.vm) return Error{Code::kCorrupt, "the replay did not get a guest of its own"};
   row.compiled_row_id = replayed_row_id(old.row);
   TRY(parts_.log.begin(row));
-  const int64_t started_ms = now_ms();
+  const int64_t started_ms = monotonic_ms();
   auto guest = compile(caller.tenant, lease, plan.compile, cancel, deadline);
   if (!guest.ok()) {
     append_lost(std::move(row), started_ms);
     return std::move(guest).error();
   }
-  row.duration_ms = static_cast<uint64_t>(now_ms() - started_ms);
+  row.duration_ms = static_cast<uint64_t>(monotonic_ms() - started_ms);
   const std::string probes = guest->observed ? encode_probes(guest->probes) : "";
   describe(plan, *guest, probes, &row);
   hpcc::v1::ReplayResponse response;

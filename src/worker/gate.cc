@@ -67,7 +67,7 @@ Result<Caller> Gate::enter_granted(const grpc::ServerContext& context, const std
   TRY_ASSIGN(const Caller caller, enter(context, instance));
   TRY_ASSIGN(const std::string grant, grant_of(context));
   if (grant.empty()) return Error{Code::kPermission, "no grant: ask the scheduler for one"};
-  TRY(check(grant, caller, "sha256:" + image.hex()));
+  TRY(check(grant, caller, image.text()));
   return caller;
 }
 

@@ -7,14 +7,13 @@
 #include <chrono>
 
 #include "base/fs.h"
+#include "base/uuid.h"
 #include "trust/row.h"
 
 namespace hpcc {
 namespace {
 
 constexpr int64_t kTendEveryMs = 200;
-
-int64_t now_ms() { return monotonic_ns() / 1'000'000; }
 
 reapi::ExecuteResponse cancelled() {
   reapi::ExecuteResponse response;
@@ -60,7 +59,7 @@ Operations::Watch::Watch(Operations* owner, std::shared_ptr<Operation> operation
 Operations::Watch::~Watch() {
   if (operation_ == nullptr) return;
   std::lock_guard lock(owner_->mutex_);
-  if (--operation_->watchers == 0) operation_->alone_since_ms = now_ms();
+  if (--operation_->watchers == 0) operation_->alone_since_ms = monotonic_ms();
 }
 
 Operations::Snapshot Operations::Watch::wait(uint64_t seen, int64_t timeout_ms) const {
@@ -102,7 +101,7 @@ Result<Operations::Watch> Operations::start(const std::string& tenant, const Siz
   operation->cancel_fd.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!operation->cancel_fd) return errno_error("cannot make an event descriptor");
   operation->state.action = action;
-  operation->state.name = "operations/" + make_uuid_v7();
+  operation->state.name = "operations/" + new_uuid7();
   operation->state.version = 1;
   std::lock_guard lock(mutex_);
   // A tenant may take as much of the queue as it leaves free, so that there is room for another whatever one does.
@@ -166,7 +165,7 @@ void Operations::run() {
     --busy_;
     operation->work = nullptr;
     operation->state.response = std::move(response);
-    operation->done_ms = now_ms();
+    operation->done_ms = monotonic_ms();
     operation->change(reapi::ExecutionStage::COMPLETED);
     changed_.notify_all();
   }
@@ -177,7 +176,7 @@ void Operations::tend() {
   std::unique_lock lock(mutex_);
   while (!ending_) {
     tended_.wait_for(lock, std::chrono::milliseconds(kTendEveryMs), [this] { return ending_; });
-    const int64_t now = now_ms();
+    const int64_t now = monotonic_ms();
     for (auto next = all_.begin(); next != all_.end();) {
       Operation& operation = *next->second;
       const bool done = operation.done_ms != 0;

@@ -1,6 +1,5 @@
 #include "worker/results.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -84,13 +83,7 @@ Result<Results::Found> Results::check(const std::string& tenant, const BlobDiges
 Status Results::put(const std::string& tenant, const BlobDigest& action, const hpcc::v1::StoredResult& stored) {
   const std::string file = path(tenant, action);
   TRY(make_directories(std::string(directory_of(file)), 0700));
-  std::string temporary = file + ".XXXXXX";
-  Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (!fd) return errno_error("cannot write " + temporary);
-  Status written = write_fd(fd.get(), stored.SerializeAsString(), temporary);
-  if (written.ok() && ::rename(temporary.c_str(), file.c_str()) != 0) written = errno_error("cannot rename to " + file);
-  if (!written.ok()) ::unlink(temporary.c_str());
-  return written;
+  return replace_file(file, stored.SerializeAsString(), 0600, Sync::kNo);
 }
 
 }  // namespace hpcc

@@ -20,7 +20,7 @@ struct WorkerOptions {
   std::string cas_dir;    // blobs and results
   std::string audit_log;  // …/audit.tsv
   std::string listen = "127.0.0.1:0";
-  std::string advertise;          // host clients dial, "" is that of `listen`
+  std::string advertise;          // host:port that clients dial; "": `listen`, which then is no wildcard address
   std::string scheduler_address;  // "" for none: then set_scheduler_key()
   std::string driver;
   std::string build;                                 // build id, for people

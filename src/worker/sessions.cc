@@ -13,8 +13,6 @@ namespace {
 
 constexpr auto kReapEvery = std::chrono::seconds(1);
 
-int64_t now_ms() { return monotonic_ns() / 1'000'000; }
-
 bool has_ended(const Guest& guest) {
   struct pollfd poll_fd = {guest.sandbox->ended_fd(), POLLIN, 0};
   return !guest.session->healthy() || ::poll(&poll_fd, 1, 0) != 0;
@@ -123,7 +121,7 @@ Result<Sessions::Lease> Sessions::boot(std::unique_lock<std::mutex>& lock, const
   }
   slot->guest = std::move(*guest);
   slot->state = Slot::State::kReady;
-  slot->booted_ms = slot->idle_since_ms = now_ms();
+  slot->booted_ms = slot->idle_since_ms = monotonic_ms();
   slot->busy = 1;
   changed_.notify_all();
   return Lease(this, slot);
@@ -152,7 +150,7 @@ void Sessions::release(const std::shared_ptr<Slot>& slot) {
   std::unique_lock lock(mutex_);
   --slot->busy;
   ++slot->compiles;
-  slot->idle_since_ms = now_ms();
+  slot->idle_since_ms = monotonic_ms();
   if (slot->busy == 0 && slot->state == Slot::State::kReady && (slot->alone || has_ended(slot->guest))) end(lock, slot);
   changed_.notify_all();
 }
@@ -180,7 +178,7 @@ void Sessions::reap() {
     std::vector<std::shared_ptr<Slot>> done;
     for (const auto& [key, slot] : slots_) {
       if (slot->state != Slot::State::kReady || slot->busy != 0) continue;
-      if (now_ms() - slot->idle_since_ms >= options_.idle_ms || has_ended(slot->guest)) done.push_back(slot);
+      if (monotonic_ms() - slot->idle_since_ms >= options_.idle_ms || has_ended(slot->guest)) done.push_back(slot);
     }
     for (const auto& slot : done) {
       if (slot->state == Slot::State::kReady && slot->busy == 0) end(lock, slot);
@@ -199,7 +197,7 @@ std::vector<SessionInfo> Sessions::list() const {
   for (const auto& slot : all) {
     if (slot->state != Slot::State::kReady) continue;
     out.push_back({slot->tenant, slot->image, slot->guest.sandbox->info(), slot->busy, slot->compiles,
-                   now_ms() - slot->booted_ms, slot->busy != 0 ? 0 : now_ms() - slot->idle_since_ms});
+                   monotonic_ms() - slot->booted_ms, slot->busy != 0 ? 0 : monotonic_ms() - slot->idle_since_ms});
   }
   return out;
 }

@@ -18,6 +18,7 @@
 #include <map>
 
 #include "base/fs.h"
+#include "base/uuid.h"
 #include "rpc/authority.h"
 #include "rpc/status.h"
 #include "trust/grant.h"
@@ -95,7 +96,7 @@ struct Guests {
 class FakeSandbox final : public Sandbox {
  public:
   explicit FakeSandbox(Guests& guests) : guests_(guests), ended_(::eventfd(0, EFD_CLOEXEC)) {
-    info_ = {"namespace", make_uuid_v7(), "", "", std::string(64, 'a')};
+    info_ = {"namespace", new_uuid7(), "", "", std::string(64, 'a')};
     ++guests_.alive;
     ++guests_.boots;
   }
@@ -164,9 +165,8 @@ class Worker {
   Grant grant(const std::string& tenant) const {
     const uint64_t now_s = static_cast<uint64_t>(realtime_ns() / 1'000'000'000);
     const Peer client = std::move(decode_peer(client_tls(tenant).certificate_pem)).value();
-    return {
-        make_uuid_v7(), tenant,     "sha256:" + image().hex(), client.certificate.hex(), name_, server->public_key(),
-        now_s - 1,      now_s + 600};
+    return {new_uuid7(),          tenant,    image().text(), client.certificate.hex(), name_,
+            server->public_key(), now_s - 1, now_s + 600};
   }
   std::string sign(const Grant& grant) const { return std::move(sign_grant(grant, scheduler_key)).value(); }
   std::vector<AuditRow> rows() const {

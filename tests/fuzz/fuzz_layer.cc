@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (std::exchange(given, true)) return std::string_view();
     return std::string_view(reinterpret_cast<const char*>(data) + 1, size - 1);
   };
-  const auto done = hpcc::decode_layer(source, static_cast<hpcc::Compression>(data[0] % 3), *tree);
+  const auto done = hpcc::decode_layer(source, static_cast<hpcc::LayerCompression>(data[0] % 3), *tree);
   if (done.ok() && !tree->seal().ok()) std::abort();
   if (tree->entries() > limits.entries + 1 || tree->bytes() > limits.bytes) std::abort();
   const auto around = hpcc::list_directory(top), outside = hpcc::list_directory(top + "/outside");

@@ -14,6 +14,7 @@
 
 #include "base/confine.h"
 #include "image/image_store.h"
+#include "image/programs.h"
 #include "image/squashfs.h"
 #include "image/test_support.h"
 #include "vm/preflight.h"
