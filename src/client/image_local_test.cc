@@ -63,6 +63,20 @@ TEST_F(ImageLocal, WhatRunsProgramsOrNamesTheImageCannotBeWritten) {
   EXPECT_EQ(bound("--ro-bind"), (Words{top_ + "/tree/usr", p + "/.hg", p + "/.hpcc", p + "/build/.git"}));
 }
 
+TEST_F(ImageLocal, AProjectMayStandWhereTheImageHasADirectory) {
+  if (!image_command(run_).ok()) GTEST_SKIP() << "bubblewrap is not installed";
+  ASSERT_TRUE(make_directories(top_ + "/tree/usr/lib", 0755).ok());
+  ASSERT_GE(Fd(open((top_ + "/tree/file").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644)).get(), 0);
+  run_.root = "/usr/src/p";
+  run_.places = {"/usr/src/p"};
+  EXPECT_EQ(bound("--dir"), (Words{"/usr", "/sys"}));
+  EXPECT_EQ(bound("--ro-bind"), (Words{top_ + "/tree/file", top_ + "/tree/usr/lib"}));
+  EXPECT_EQ(bound("--bind"), Words{run_.root});
+  EXPECT_EQ(bound("--chdir"), Words{"/usr/src/p/build"});
+  run_.places = {"/file/p"};
+  EXPECT_NE(image_command(run_).error().message.find("/file"), std::string::npos);
+}
+
 TEST_F(ImageLocal, AnOutputWithoutADirectoryOfItsOwnIsMadeFirst) {
   if (!image_command(run_).ok()) GTEST_SKIP() << "bubblewrap is not installed";
   const std::string lone = top_ + "/lone.o";  // beside the project, which must not be bound twice
