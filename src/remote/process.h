@@ -16,7 +16,6 @@
 #include "base/fs.h"
 #include "remote/leases.h"
 #include "remote/worker_client.h"
-#include "trust/receipt.h"
 #include "wire/remote.h"
 
 namespace hpcc {
@@ -65,7 +64,6 @@ class RemoteProcess {
 
   Fd socket_;
   Leases leases_;
-  const SeenCheckpoints seen_;
   std::mutex send_mutex_;
   std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;

@@ -32,6 +32,8 @@ class FakeWorker : public re::ActionCache::Service,
                                re::ActionResult* result) override {
     std::lock_guard lock(mutex_);
     grants_.push_back(std::string(context->client_metadata().find("hpcc-grant-bin")->second.data(), 5));
+    const auto seen = context->client_metadata().find("hpcc-seen-rows");
+    if (seen != context->client_metadata().end()) seen_.assign(seen->second.data(), seen->second.size());
     auto found = results_.find(request->action_digest().hash());
     if (found == results_.end()) return {grpc::StatusCode::NOT_FOUND, "no result"};
     *result = found->second;
@@ -121,6 +123,7 @@ class FakeWorker : public re::ActionCache::Service,
   std::map<std::string, std::string> blobs_;
   std::map<std::string, re::ActionResult> results_;
   std::vector<std::string> grants_;
+  std::string seen_;  // what the client knows of the log
   int compiles_ = 0, asked_ = 0, lose_guests_ = 0;
   grpc::StatusCode end_ = grpc::StatusCode::OK;  // of each compile
   int ended_ = 0;
@@ -279,6 +282,13 @@ TEST_F(RemoteTest, ALostGuestIsNotALostWorker) {
   worker_.lose_guests_ = 100;
   EXPECT_EQ(ask(submit(2)).outcome, remote::Outcome::kNoWorker) << "a source that ends every guest";
   EXPECT_EQ(worker_.lose_guests_, 98);
+}
+
+TEST_F(RemoteTest, WhatWasSeenOfTheWorkersLogIsTold) {
+  remote::Submit what = submit(1);
+  what.seen = {{"local", 5}, {"elsewhere", 6}, {"local", 7}};
+  EXPECT_EQ(ask(what).outcome, remote::Outcome::kDone);
+  EXPECT_EQ(worker_.seen_, "5,7");
 }
 
 TEST_F(RemoteTest, ACompileThatCameToABadEndIsNoFailureOfItsWorker) {

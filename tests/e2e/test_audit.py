@@ -334,6 +334,8 @@ def a_lying_worker_is_refused_and_the_build_goes_on(t):
         check("receipt_refused" in why, name, why)
         image.in_chroot(t, ["gcc", f"-frandom-seed={name}.c", "-Werror=date-time", "-O2", "-c", name + ".c", "-o", "plain.o"])
         check(t.read(name + ".o") == t.read("plain.o"), name, "got into the object")
+    # None of it is in what the client keeps of the worker's log.
+    check(b"the tree and all signatures hold" in t.hpcc("audit verify").stdout)
     # Bytes that are not what their digest says never get as far.
     t.write("damaged.c", "int damaged;\n")
     how = compile_with("damaged_blob", "damaged.c")
