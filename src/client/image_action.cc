@@ -32,7 +32,7 @@ bool has_option(const Invocation& invocation, std::string_view name) {
 std::vector<std::string> hermetic_options(const ActionInputs& in) {
   std::vector<std::string> out;
   const Invocation& invocation = in.invocation;
-  if (!is_preprocessed_here(invocation.language)) return out;
+  if (invocation.language == Language::kAssembler) return out;  // read by the assembler alone, which draws nothing
   if (invocation.family == Family::kGcc && !has_option(invocation, "-frandom-seed")) {
     const std::string source = invocation.source[0] == '/' ? invocation.source : in.place.cwd + "/" + invocation.source;
     std::optional<std::string> path = invocation.source[0] == '/' ? project_path(source, in.place) : std::nullopt;
@@ -40,7 +40,7 @@ std::vector<std::string> hermetic_options(const ActionInputs& in) {
     out.push_back("-frandom-seed=" + *path);
   }
   const bool dated = in.date_time == ProjectFile::DateTime::kError && !find_env(in.env, "SOURCE_DATE_EPOCH");
-  if (dated) out.push_back("-Werror=date-time");
+  if (dated && is_preprocessed_here(invocation.language)) out.push_back("-Werror=date-time");
   if (in.coloured) {
     out.push_back(invocation.family == Family::kGcc ? "-fdiagnostics-color=always" : "-fcolor-diagnostics");
   }

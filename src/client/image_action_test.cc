@@ -42,6 +42,13 @@ TEST(ImageAction, HermeticOptionsStandBackWhereTheUserDecides) {
   EXPECT_EQ(command_of({"gcc", "-c", "../../a.c"}).arguments[1], "-frandom-seed=a.c");
 }
 
+TEST(ImageAction, WhatIsPreprocessedAlreadyIsAsHermetic) {
+  EXPECT_EQ(command_of({"g++", "-flto", "-c", "../../n.ii"}).arguments,
+            (Words{"g++", "-frandom-seed=n.ii", "-flto", "-c", "../../n.ii"}));
+  EXPECT_EQ(command_of({"gcc", "--coverage", "-c", "x.i"}).arguments[1], "-frandom-seed=build/x/x.i");
+  EXPECT_EQ(command_of({"clang", "-c", "x.i"}).arguments, (Words{"clang", "-c", "x.i"}));
+}
+
 TEST(ImageAction, OnlyAllowedVariablesTravel) {
   ReapiCommand command = command_of(
       {"gcc", "-c", "a.c"}, {"HOME=/h/me", "CPATH=/h/me/p/i:j", "LD_PRELOAD=x", "SOURCE_DATE_EPOCH=5", "SECRET=s"});

@@ -50,6 +50,12 @@ def a_row_is_replayed_in_a_new_sandbox_and_equal(t):
         line = f.read().splitlines()[1]
     check("equal" in replay(t, line))
     check("rows 1 to 3" in replay(t, 4, code=3))
+    # gcc draws names at random for what is preprocessed already as for any other source.
+    for number, command in ((4, "g++ -flto -c n.ii -o n.o"), (6, "gcc --coverage -c x.i -o x.o")):
+        t.write(command.split()[3], "namespace { int hidden; }\nint* shown() { return &hidden; }\n" if number == 4 else "int x(void) { return 1; }\n")
+        t.hpcc(command, timeout=300)
+        check(t.counters()["fallback_image"] == 0, t.hpcc("explain " + command.split()[-1]).stdout)
+        check("equal" in replay(t, number))
     check(t.hpcc("replay", ok=False).returncode == 2)
 
 
