@@ -57,6 +57,17 @@ def compiled(t, argv, **more):
 
 
 @test
+def a_compile_that_wants_much_memory_gets_it_at_the_worker(t):
+    up(t)
+    project(t)
+    # A string of 120 MiB, of two million tokens: more than a gibibyte for the compiler.
+    t.write("big.c", '#define A0 "' + "x" * 60 + '"\n' + "".join(f"#define A{i} A{i - 1} A{i - 1}\n" for i in range(1, 22)) +
+            "unsigned long n = sizeof(A21);\n")
+    check(compiled(t, "gcc -c big.c -o big.o".split()) == {"remote_compiled"}, t.hpcc("explain big.o").stdout)
+    check(int(columns(t)[-1]["peak_rss_kib"]) > 1 << 20, columns(t)[-1])
+
+
+@test
 def what_up_keeps_is_the_users_alone(t):
     os.makedirs(os.path.join(t.hpcc_dir, "up"))
     os.chmod(os.path.join(t.hpcc_dir, "up"), 0o755)
