@@ -174,9 +174,12 @@ Result<std::shared_ptr<WorkerClient>> RemoteProcess::worker_of(const v1::Lease& 
   TRY_ASSIGN(ClientConfig config, leases_.config());
   const std::string name = lease.worker() + " " + lease.address();
   std::lock_guard lock(mutex_);
-  std::shared_ptr<WorkerClient>& worker = workers_[name];
-  if (!worker) worker = std::make_shared<WorkerClient>(lease, tls, config.tenant);
-  return worker;
+  Known& known = workers_[name];
+  // What is known of a worker's blobs, and its connection, ends with its process.
+  if (!known.client || known.registration != lease.registration()) {
+    known = {lease.registration(), std::make_shared<WorkerClient>(lease, tls, config.tenant)};
+  }
+  return known.client;
 }
 
 // One lease after the other, while another may help.

@@ -69,7 +69,11 @@ class RemoteProcess {
   std::condition_variable changed_;
   std::deque<Job> waiting_;
   std::unordered_map<uint64_t, std::shared_ptr<Cancellation>> running_;
-  std::map<std::string, std::shared_ptr<WorkerClient>> workers_;  // by name and address
+  struct Known {
+    uint64_t registration = 0;
+    std::shared_ptr<WorkerClient> client;
+  };
+  std::map<std::string, Known> workers_;  // by name and address
   std::vector<std::thread> threads_;
   size_t idle_ = 0;
   bool stopping_ = false;

@@ -140,11 +140,13 @@ class FakeScheduler : public v1::Scheduler::Service {
     lease->set_worker("local");
     lease->set_address(worker_address_);
     lease->set_grant("grant");
+    lease->set_registration(registration_);
     lease->set_expires_unix_s(realtime_ns() / 1'000'000'000 + 600);
     return grpc::Status::OK;
   }
   std::string worker_address_, image_ = "sha256:known";
   std::atomic<int> lookups_{0};
+  std::atomic<uint64_t> registration_{1};
 };
 
 class RemoteTest : public testing::Test {
@@ -282,6 +284,17 @@ TEST_F(RemoteTest, ALostGuestIsNotALostWorker) {
   worker_.lose_guests_ = 100;
   EXPECT_EQ(ask(submit(2)).outcome, remote::Outcome::kNoWorker) << "a source that ends every guest";
   EXPECT_EQ(worker_.lose_guests_, 98);
+}
+
+TEST_F(RemoteTest, AWorkerThatCameBackIsAskedAtOnce) {
+  worker_.lose_guests_ = 100;
+  EXPECT_EQ(ask(submit(1)).outcome, remote::Outcome::kNoWorker);
+  worker_.lose_guests_ = 0;
+  const remote::RemoteResult avoided = ask(submit(2));
+  EXPECT_EQ(avoided.outcome, remote::Outcome::kNoWorker);
+  EXPECT_NE(avoided.message.find("failed just now"), std::string::npos) << avoided.message;
+  scheduler_.registration_ = 2;
+  EXPECT_EQ(ask(submit(3)).outcome, remote::Outcome::kDone);
 }
 
 TEST_F(RemoteTest, WhatWasSeenOfTheWorkersLogIsTold) {
