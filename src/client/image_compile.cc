@@ -196,6 +196,9 @@ std::string ImageCompile::why_compiled() {
 
 Answer ImageCompile::ask() {
   if (!mode_.link()) return locally({Bypass::kNoDaemon, "this process asks no worker", {}, {}});
+  if (std::optional<std::string> word = not_utf8(command_, inputs_, directories_)) {
+    return locally({Bypass::kNotUtf8, *word, {}, {}});
+  }
   inbox_ = std::make_shared<Inbox>();
   inbox_->wake = wake_;
   auto deliver = [inbox = inbox_](remote::RemoteResult result) {

@@ -57,6 +57,22 @@ def compiled(t, argv, **more):
 
 
 @test
+def what_is_not_utf8_is_not_sent_and_compiled_here(t):
+    up(t)
+    project(t)
+    odd = os.fsdecode(b"gr\xfc\xdfe.c")
+    t.write(odd, "const char* name = NAME;\n")
+    t.write("name.c", "const char* name = NAME;\n")
+    for source, define in ((odd, '-DNAME="plain"'), ("name.c", os.fsdecode(b'-DNAME="\xe4"'))):
+        check(compiled(t, ["gcc", "-c", source, define, "-o", "name.o"]) == {"fallback_image"})
+        check(define[8:-1].encode(errors="surrogateescape") in t.read("name.o"))
+        os.unlink(t.path("src/name.o"))
+    reasons = t.stats()["bypass_reasons"]
+    check(reasons.get("not_utf8") == 2 and not reasons.get("remote_failed"), reasons)
+    check(compiled(t, ["gcc", "-c", "name.c", '-DNAME="\u00e4"', "-o", "name.o"]) == {"remote_compiled"})
+
+
+@test
 def a_compile_that_wants_much_memory_gets_it_at_the_worker(t):
     up(t)
     project(t)
