@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/fs.h"
@@ -20,8 +22,13 @@ Result<CompileCgroup> CompileCgroup::create(int parent, unsigned slot, const v1:
   group.self_ = Fd(openat(parent, group.name_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!group.self_) return errno_error("open cgroup " + group.name_);
   TRY(group.set("pids.max", std::to_string(limits.processes())));
-  // What the compile writes to its tmpfs is charged to it as well.
-  TRY(group.set("memory.max", std::to_string(limits.memory_bytes() + limits.disk_bytes())));
+  // What the compile writes to its tmpfs is charged to it as well. Never all that the guest has: what ends for want of
+  // memory is then the compile, by its own limit.
+  struct sysinfo guest;
+  if (sysinfo(&guest) != 0) return errno_error("sysinfo");
+  const uint64_t guest_bytes = uint64_t{guest.totalram} * guest.mem_unit;
+  const uint64_t bytes = std::min(limits.memory_bytes() + limits.disk_bytes(), guest_bytes - guest_bytes / 8);
+  TRY(group.set("memory.max", std::to_string(bytes)));
   // A compile that lost one process to the limit can still end with code 0: end all of it.
   TRY(group.set("memory.oom.group", "1"));
   return group;

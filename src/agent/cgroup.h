@@ -1,5 +1,5 @@
 // CompileCgroup: limits for all processes of one compile together, where the guest has cgroup v2. Without (namespace
-// sandbox) every call succeeds and does nothing; each process then has limits of its own.
+// sandbox) every call succeeds and does nothing; the supervisor then looks at memory itself.
 #pragma once
 
 #include <hpcc/v1/agent.pb.h>

@@ -161,10 +161,9 @@ void set_limits(const ChildSetup& setup) {
   limit(RLIMIT_CORE, 0, 0);
   limit(RLIMIT_STACK, kStackSoft, kStackHard);
   limit(RLIMIT_NOFILE, kFiles, kFiles);
-  limit(RLIMIT_FSIZE, limits.disk_bytes(), limits.disk_bytes());
+  limit(RLIMIT_FSIZE, setup.file_bytes, setup.file_bytes);
   limit(RLIMIT_NPROC, limits.processes(), limits.processes());
   limit(RLIMIT_MEMLOCK, 0, 0);
-  if (!setup.memory_cgroup) limit(RLIMIT_AS, limits.memory_bytes(), limits.memory_bytes());
 }
 
 // The command's own environment wins; these are the same for every compile everywhere.

@@ -9,8 +9,8 @@ namespace hpcc {
 struct ChildSetup {
   const v1::Compile* compile = nullptr;
   unsigned uid = 0;
-  bool own_uid = false;        // `uid` is this compile's alone; else a user namespace keeps it apart
-  bool memory_cgroup = false;  // memory is limited for all its processes together; else each address space
+  bool own_uid = false;     // `uid` is this compile's alone; else a user namespace keeps it apart
+  uint64_t file_bytes = 0;  // the largest file that it may write
   int null = -1, out = -1, err = -1;
   int listener_socket = -1;  // the observer's end of it receives the seccomp listener
 };

@@ -81,6 +81,11 @@ Status mount_guest() {
   Fd control(open("/sys/fs/cgroup/cgroup.subtree_control", O_WRONLY | O_CLOEXEC));
   if (!control) return errno_error("cgroup.subtree_control");
   TRY(write_fd(control.get(), "+pids +memory", "cgroup.subtree_control"));
+  // A call for memory succeeds, and the compile's limit ends who uses too much: a compiler that is refused memory fails
+  // as it does for an error in the source.
+  Fd overcommit(open("/proc/sys/vm/overcommit_memory", O_WRONLY | O_CLOEXEC));
+  if (!overcommit) return errno_error("vm.overcommit_memory");
+  TRY(write_fd(overcommit.get(), "1", "vm.overcommit_memory"));
   if (sethostname("hpcc", 4) != 0) return errno_error("sethostname");
   return mount_image();
 }

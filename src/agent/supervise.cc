@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@
 #include "agent/observe.h"
 #include "agent/protocol.h"
 #include "agent/stage.h"
+#include "agent/usage.h"
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/message.h"
@@ -34,6 +36,10 @@ namespace {
 
 constexpr char kWork[] = "/run/work";
 constexpr int kSendMs = 30'000;
+// A compiler whose call fails for want of room fails as it does for an error in the source, which nobody can tell
+// apart. So there is more room than the compile may use, and how much it uses is looked at meanwhile.
+constexpr int kLookMs = 50;
+constexpr uint64_t kRoomFactor = 2;
 
 Status mount_at(const char* source, const std::string& target, const char* type, unsigned long flags,
                 const std::string& options) {
@@ -102,7 +108,8 @@ class Supervisor {
   // paths are the compile's.
   Status enter_mounts() {
     if (unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC) != 0) return errno_error("unshare");
-    const uint64_t size = compile_.limits().disk_bytes() + input_bytes(compile_, site_.blobs.get());
+    disk_bytes_ = compile_.limits().disk_bytes() + input_bytes(compile_, site_.blobs.get());
+    const uint64_t size = disk_bytes_ * kRoomFactor;
     const unsigned long flags = MS_NOSUID | MS_NODEV;
     TRY(mount_at("tmpfs", kWork, "tmpfs", flags, "mode=0755,nr_inodes=200000,size=" + std::to_string(size)));
     const std::string work = kWork;
@@ -135,7 +142,7 @@ class Supervisor {
     setup.compile = &compile_;
     setup.uid = site_.own_uids ? uid_ : kCompileUidBase;
     setup.own_uid = site_.own_uids;
-    setup.memory_cgroup = cgroup_.active();
+    setup.file_bytes = disk_bytes_ * kRoomFactor;
     setup.null = site_.null.get();
     setup.out = out.write_end.get();
     setup.err = err.write_end.get();
@@ -191,6 +198,12 @@ class Supervisor {
     kill(init_, SIGKILL);
   }
 
+  void check_usage() {
+    if (disk_used(work_.get()) > disk_bytes_) stop(v1::END_OUTPUT_LIMIT);
+    if (cgroup_.active()) return;
+    if (memory_below(site_.proc.get(), init_) > compile_.limits().memory_bytes()) stop(v1::END_MEMORY_LIMIT);
+  }
+
   // False at the stream's end.
   bool pump(const Fd& pipe, std::string* into) {
     char bytes[65536];
@@ -209,6 +222,7 @@ class Supervisor {
     probe_collector_ = &collector;
     launcher::Tracer tracer(launcher::EventSink{deliver, this}, site_.proc.get());
     const Deadline deadline = Deadline::after_ms(compile_.limits().wall_ms());
+    Deadline look = Deadline::after_ms(kLookMs);
     enum { kListener, kNewListener, kInit, kOut, kErr, kChannel, kCount };
     struct pollfd fds[kCount] = {{-1, POLLIN, 0},
                                  {listener_socket_.get(), POLLIN, 0},
@@ -217,11 +231,15 @@ class Supervisor {
                                  {err_pipe_.get(), POLLIN, 0},
                                  {channel_.get(), POLLIN, 0}};
     while (!fds[kInit].revents) {
-      const int ready = poll(fds, kCount, deadline.remaining_ms());
+      const int ready = poll(fds, kCount, std::min(deadline.remaining_ms(), look.remaining_ms()));
       if (ready < 0 && errno != EINTR) return errno_error("poll");
       if (deadline.passed() && fds[kChannel].fd >= 0) {
         fds[kChannel].fd = -1;
         stop(v1::END_TIME_LIMIT);
+      }
+      if (look.passed()) {
+        check_usage();
+        look = Deadline::after_ms(kLookMs);
       }
       // At the end of its last user there is nothing to receive, and kernels before 6.11 would wait for it forever.
       const short listener = fds[kListener].revents;
@@ -268,12 +286,21 @@ class Supervisor {
     const bool reported = read(status_pipe_.get(), &status, sizeof status) == sizeof status;
     if (cgroup_.hit_memory_limit()) result_.set_end(v1::END_MEMORY_LIMIT);
     TRY(cgroup_.remove());
+    set_end_by_usage(reported && status == 0);
     set_end(reported, status);
     if (result_.end() == v1::END_EXITED || result_.end() == v1::END_SIGNALLED) set_outputs();
     result_.set_stdout_size(out_.size());
     result_.set_stderr_size(err_.size());
     result_.set_probes_size(probes_.size());
     return {};
+  }
+
+  // What came and went between two looks. A compile that succeeded had the memory it wanted.
+  void set_end_by_usage(bool succeeded) {
+    if (result_.end() != v1::END_UNSPECIFIED) return;
+    const bool large = result_.peak_rss_kib() * 1024 > compile_.limits().memory_bytes();
+    if (!succeeded && !cgroup_.active() && large) result_.set_end(v1::END_MEMORY_LIMIT);
+    if (disk_used(work_.get()) > disk_bytes_) result_.set_end(v1::END_OUTPUT_LIMIT);
   }
 
   void set_end(bool reported, int status) {
@@ -310,6 +337,7 @@ class Supervisor {
   Fd channel_;
   unsigned slot_, uid_;
   int64_t started_ns_ = 0;
+  uint64_t disk_bytes_ = 0;  // of the inputs and of what the compile may write
   v1::Compile compile_;
   v1::Result result_;
   CompileCgroup cgroup_;

@@ -33,7 +33,7 @@ bool has_option(const Invocation& invocation, std::string_view name) {
 std::vector<std::string> hermetic_options(const ActionInputs& in) {
   std::vector<std::string> out;
   const Invocation& invocation = in.invocation;
-  if (!is_preprocessed_here(invocation.language)) return out;
+  if (invocation.language == Language::kAssembler) return out;  // read by the assembler alone, which draws nothing
   if (invocation.family == Family::kGcc && !has_option(invocation, "-frandom-seed")) {
     const std::string source = invocation.source[0] == '/' ? invocation.source : in.place.cwd + "/" + invocation.source;
     std::optional<std::string> path = invocation.source[0] == '/' ? project_path(source, in.place) : std::nullopt;
@@ -41,14 +41,49 @@ std::vector<std::string> hermetic_options(const ActionInputs& in) {
     out.push_back("-frandom-seed=" + *path);
   }
   const bool dated = in.date_time == ProjectFile::DateTime::kError && !find_env(in.env, "SOURCE_DATE_EPOCH");
-  if (dated) out.push_back("-Werror=date-time");
+  if (dated && is_preprocessed_here(invocation.language)) out.push_back("-Werror=date-time");
   if (in.coloured) {
     out.push_back(invocation.family == Family::kGcc ? "-fdiagnostics-color=always" : "-fcolor-diagnostics");
   }
   return out;
 }
 
+// Whether a protocol buffer's string can hold it: well-formed, no surrogates, no longer than need be (RFC 3629).
+bool is_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
+    const unsigned first = byte(i);
+    const size_t more = first < 0x80 ? 0 : first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+    if (first >= 0x80 && (first < 0xc2 || first > 0xf4)) return false;
+    for (size_t k = 1; k <= more; ++k) {
+      if ((byte(i + k) & 0xc0) != 0x80) return false;
+    }
+    const unsigned second = byte(i + 1);
+    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return false;
+    if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return false;
+    i += more + 1;
+  }
+  return true;
+}
+
 }  // namespace
+
+std::optional<std::string> not_utf8(const ReapiCommand& command, const std::vector<TreeFile>& inputs,
+                                    const std::vector<std::string>& directories) {
+  for (const auto* words : {&command.arguments, &command.output_paths, &directories}) {
+    for (const std::string& word : *words) {
+      if (!is_utf8(word)) return word;
+    }
+  }
+  for (const auto& [name, value] : command.environment) {
+    if (!is_utf8(value)) return name + "=" + value;
+  }
+  for (const TreeFile& file : inputs) {
+    if (!is_utf8(file.path)) return file.path;
+  }
+  if (!is_utf8(command.working_directory)) return command.working_directory;
+  return std::nullopt;
+}
 
 std::vector<std::string> guest_arguments(const ActionInputs& in) {
   std::vector<std::string> out = logical_arguments(in.invocation.family, in.argv, in.place);

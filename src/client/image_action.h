@@ -2,6 +2,7 @@
 // options, the environment's few variables, the outputs. Pure.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,6 +45,10 @@ std::string guest_output_path(const std::string& path, const ScanPlace& place);
 ReapiCommand make_command(const ActionInputs& in);
 std::string make_action(const SizedDigest& command, const SizedDigest& input_root, const std::string& image,
                         bool cacheable);
+
+// What the messages to a worker cannot hold: the first word, path or variable that is not UTF-8.
+std::optional<std::string> not_utf8(const ReapiCommand& command, const std::vector<TreeFile>& inputs,
+                                    const std::vector<std::string>& directories);
 
 // For `hpcc explain`: everything the Action is made of, one line each.
 std::string describe_action(const ReapiCommand& command, const std::vector<TreeFile>& inputs,

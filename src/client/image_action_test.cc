@@ -42,6 +42,26 @@ TEST(ImageAction, HermeticOptionsStandBackWhereTheUserDecides) {
   EXPECT_EQ(command_of({"gcc", "-c", "../../a.c"}).arguments[1], "-frandom-seed=a.c");
 }
 
+TEST(ImageAction, WhatIsPreprocessedAlreadyIsAsHermetic) {
+  EXPECT_EQ(command_of({"g++", "-flto", "-c", "../../n.ii"}).arguments,
+            (Words{"g++", "-frandom-seed=n.ii", "-flto", "-c", "../../n.ii"}));
+  EXPECT_EQ(command_of({"gcc", "--coverage", "-c", "x.i"}).arguments[1], "-frandom-seed=build/x/x.i");
+  EXPECT_EQ(command_of({"clang", "-c", "x.i"}).arguments, (Words{"clang", "-c", "x.i"}));
+}
+
+TEST(ImageAction, WhatIsNotUtf8IsFoundWhereverItStands) {
+  const ReapiCommand plain = command_of({"gcc", "-c", "-DNAME=\"\u00e4\u20ac\U0001f600\"", "\u00fc.c"});
+  EXPECT_EQ(not_utf8(plain, {{"\u00fc.c", {}, false}}, {"\u00fc"}), std::nullopt);
+  for (const std::string bad :
+       {"\xe4", "a\xff", "\xc3", "\xe2\x82", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe0\x80\xaf"}) {
+    EXPECT_EQ(not_utf8(plain, {{bad, {}, false}}, {}), bad);
+    EXPECT_EQ(not_utf8(plain, {}, {bad}), bad);
+    EXPECT_EQ(not_utf8(command_of({"gcc", "-c", "a.c", "-D" + bad}), {}, {}), "-D" + bad);
+    EXPECT_EQ(not_utf8(command_of({"gcc", "-c", "a.c", "-o", bad}), {}, {}), bad);
+    EXPECT_EQ(not_utf8(command_of({"gcc", "-c", "a.c"}, {"CPATH=" + bad}), {}, {}), "CPATH=" + bad);
+  }
+}
+
 TEST(ImageAction, OnlyAllowedVariablesTravel) {
   ReapiCommand command = command_of(
       {"gcc", "-c", "a.c"}, {"HOME=/h/me", "CPATH=/h/me/p/i:j", "LD_PRELOAD=x", "SOURCE_DATE_EPOCH=5", "SECRET=s"});

@@ -189,6 +189,9 @@ std::string ImageCompile::why_compiled() {
 
 Answer ImageCompile::ask() {
   if (!mode_.link()) return locally({Bypass::kNoDaemon, "this process asks no worker", {}, {}});
+  if (std::optional<std::string> word = not_utf8(command_, inputs_, directories_)) {
+    return locally({Bypass::kNotUtf8, *word, {}, {}});
+  }
   inbox_ = std::make_shared<Inbox>();
   inbox_->wake = wake_;
   auto deliver = [inbox = inbox_](remote::RemoteResult result) {
@@ -201,6 +204,8 @@ Answer ImageCompile::ask() {
     if (wake) wake();
   };
   asked_s_ = static_cast<uint64_t>(realtime_ns() / 1'000'000'000);
+  asked_seen_ = mode_.receipts().seen();
+  for (const SeenNote& one : asked_seen_) submit_.seen.push_back({one.worker, one.rows});
   Result<uint64_t> id = mode_.link()->submit(std::move(submit_), deliver);
   if (!id.ok()) return locally({Bypass::kNoWorker, id.error().to_string(), {}, {}});
   asked_ = *id;
@@ -236,7 +241,7 @@ Answer ImageCompile::resume() {
 
 Answer ImageCompile::take(const remote::RemoteResult& result) {
   timing_ += ", " + result.timing;
-  const AskedFor asked = {project_.image, input_root_, action_, scan_place_.cwd, asked_s_};
+  const AskedFor asked = {project_.image, input_root_, action_, scan_place_.cwd, asked_s_, asked_seen_};
   Result<AuditRow> row = mode_.receipts().check(result, asked);
   if (!row.ok()) return locally({Bypass::kReceiptRefused, row.error().to_string(), {}, {}});
   if (row->probes_digest.empty()) {

@@ -126,6 +126,7 @@ class ImageCompile {
   std::shared_ptr<Inbox> inbox_;
   uint64_t asked_ = 0;    // id of what the link was asked, 0: nothing
   uint64_t asked_s_ = 0;  // when, in Unix time
+  std::vector<SeenNote> asked_seen_;  // what was known of workers' logs then
   BypassReason local_reason_;
   std::vector<std::string> lone_outputs_;  // made for a local run
   bool is_query_ = false;                  // what no worker is meant to do

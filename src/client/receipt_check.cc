@@ -52,10 +52,10 @@ Result<AuditRow> ReceiptCheck::check(const remote::RemoteResult& result, const A
   expected.output_digest = outputs_digest(std::move(outputs));
   expected.stdio_digest = stdio_digest_of(BlobDigest::of(result.stdout_text), BlobDigest::of(result.stderr_text));
   expected.exit = result.exit_code;
-  Receipt receipt{result.row,    result.leaf_index,      result.checkpoint, result.inclusion,
-                  result.probes, result.consistent_from, result.consistency};
+  const Receipt receipt{result.row,       result.leaf_index, result.checkpoint,
+                        result.inclusion, result.probes,     result.consistency};
   TRY_ASSIGN(CheckedReceipt checked, check_receipt(receipt, expected));
-  TRY(seen_.see(receipt, grant->worker_key));
+  TRY(seen_.see(receipt, grant->worker_key, asked.seen));
   return std::move(checked.row);
 }
 

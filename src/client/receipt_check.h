@@ -12,7 +12,7 @@
 
 #include "base/result.h"
 #include "model/reapi.h"
-#include "trust/receipt.h"
+#include "trust/seen.h"
 #include "wire/client_config.h"
 #include "wire/remote.h"
 
@@ -24,12 +24,15 @@ struct AskedFor {
   ActionDigest action;
   std::string working_directory;  // below the root
   uint64_t asked_s = 0;           // Unix time: the grant must have held then, however long the compile took
+  std::vector<SeenNote> seen = {};  // seen() then
 };
 
 class ReceiptCheck {
  public:
   explicit ReceiptCheck(std::string client_dir) : client_dir_(std::move(client_dir)), seen_(client_dir_ + "/seen") {}
 
+  // What is known of workers' logs: asked of with a compile, so that its answer proves that it extends it.
+  std::vector<SeenNote> seen() const { return seen_.all(); }
   // kPermission says what did not hold.
   Result<AuditRow> check(const remote::RemoteResult& result, const AskedFor& asked);
 

@@ -25,6 +25,11 @@ struct Receipts : testing::Test {
     asked.action = ActionDigest::of("action");
     asked.asked_s = now_s;
     grant = {"id", "acme", asked.image, "client", "w1", key.public_key(), now_s, now_s + 600};
+    answer_anew();
+  }
+  ~Receipts() override { std::filesystem::remove_all(directory); }
+  // A row more in the log, and what the worker says of it to one who asked as in `asked`.
+  void answer_anew() {
     AuditRow row;
     row.worker = "w1";
     row.tenant = "acme";
@@ -34,16 +39,18 @@ struct Receipts : testing::Test {
     row.output_digest = outputs_digest({{"a.o", SizedDigest::of("object").digest.hex(), false}});
     const BlobDigest none = BlobDigest::of("");
     row.stdio_digest = BlobDigest::of(std::string(none.view()) + std::string(none.view())).hex();
-    AuditLog::Appended added = *log->append(row, Deadline::after_ms(60000));
+    std::vector<uint64_t> seen;
+    for (const SeenNote& one : asked.seen) seen.push_back(one.rows);
+    AuditLog::Appended added = *log->append(row, Deadline::after_ms(60000), seen);
     answer.worker = "w1";
     answer.outputs = {{"a.o", SizedDigest::of("object"), false}};
     answer.row = added.line;
     answer.leaf_index = added.leaf_index;
     answer.checkpoint = added.checkpoint;
     answer.inclusion = added.inclusion;
+    answer.consistency = added.consistency;
     answer.grant = *sign_grant(grant, scheduler);
   }
-  ~Receipts() override { std::filesystem::remove_all(directory); }
   // "" when the answer is believed, else why not.
   std::string why_not() {
     Result<AuditRow> row = ReceiptCheck(directory).check(answer, asked);
@@ -113,6 +120,29 @@ TEST_F(Receipts, CoverEveryOutputMessageAndExitCode) {
     lie(answer);
     EXPECT_NE(why_not(), "");
   }
+}
+
+TEST_F(Receipts, ProveThatTheLogExtendsWhatWasSeen) {
+  ASSERT_EQ(why_not(), "");
+  asked.seen = ReceiptCheck(directory).seen();
+  ASSERT_EQ(asked.seen.size(), 1u);
+  answer_anew();
+  const remote::RemoteResult honest = answer;
+  answer.consistency.clear();
+  EXPECT_NE(why_not().find("rewritten"), std::string::npos);
+  answer = honest;
+  answer.consistency[0].from = 0;
+  EXPECT_NE(why_not().find("rewritten"), std::string::npos);
+  answer = honest;
+  // A log of one row beside the other: signed by the worker, and about this compile.
+  log.reset();
+  std::filesystem::remove(directory + "/audit.tsv");
+  std::filesystem::remove(checkpoint_path_of(directory + "/audit.tsv"));
+  log = std::move(*AuditLog::open(directory + "/audit.tsv", "w1", key));
+  answer_anew();
+  EXPECT_NE(why_not().find("rewritten"), std::string::npos);
+  answer = honest;
+  EXPECT_EQ(why_not(), "");
 }
 
 TEST_F(Receipts, AreForOneActionAndInputTree) {

@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "cmd/tool.h"
 #include "trust/audit_log.h"
+#include "trust/seen.h"
 
 namespace hpcc {
 namespace {

@@ -32,7 +32,7 @@ struct GuestInput {
 struct GuestLimits {
   uint32_t wall_ms = 120'000;
   uint32_t processes = 256;
-  uint64_t memory_bytes = uint64_t{1} << 30;    // all processes together where the guest has cgroups, else each
+  uint64_t memory_bytes = uint64_t{4} << 30;    // all processes together; of a microVM's no more than it has
   uint64_t disk_bytes = uint64_t{1} << 30;      // everything the compile writes
   uint64_t output_bytes = limits::kRemoteOutputBytes;  // all outputs together
   uint32_t stdio_bytes = 4u << 20;              // stdout and stderr, each; the compile is ended beyond it

@@ -60,6 +60,7 @@ enum class Bypass : uint8_t {
   kNativeCpu,           // -march=native
   kInputTooLarge,       // too many or too large inputs
   kNoDaemon,            // HPCC_DAEMON=0 compiles here
+  kNotUtf8,             // a word or file name that the messages to a worker cannot hold
   kCount
 };
 std::string_view bypass_name(Bypass reason);  // "unknown_option", ...

@@ -94,8 +94,9 @@ Result<v1::Lease> Leases::get(const std::string& image) {
     scheduler_.reset();
     return fail(lease.error());
   }
-  if (lease->worker() == bad.worker && lease->address() == bad.address) {
-    return fail({Code::kIo, "worker " + bad.worker + " failed just now: " + bad.why, 0});
+  // The scheduler takes some seconds to forget a worker that has gone. It is asked again for the next file.
+  if (lease->worker() == bad.worker && lease->registration() == bad.registration) {
+    return Error{Code::kIo, "worker " + bad.worker + " failed just now: " + bad.why, 0};
   }
   leases_[image] = *lease;
   return lease;
@@ -104,7 +105,7 @@ Result<v1::Lease> Leases::get(const std::string& image) {
 void Leases::avoid(const v1::Lease& lease, const std::string& image, const Error& why) {
   std::lock_guard lock(mutex_);
   leases_.erase(image);
-  avoided_[image] = {lease.worker(), lease.address(), why.message, monotonic_ns() + kAvoidNs};
+  avoided_[image] = {lease.worker(), why.message, lease.registration(), monotonic_ns() + kAvoidNs};
 }
 
 void Leases::drop(const std::string& image) {

@@ -21,7 +21,7 @@ class Leases {
 
   // kNotFound or kIo, with the reason: no scheduler, or no worker with that image.
   Result<v1::Lease> get(const std::string& image);
-  // The worker failed, so: the next lease is for another, if there is one.
+  // The worker failed, so: the next lease is for another, if there is one, or for this one once it has come back.
   void avoid(const v1::Lease& lease, const std::string& image, const Error& why);
   // The worker did not accept the lease: the next one is asked for anew.
   void drop(const std::string& image);
@@ -39,7 +39,8 @@ class Leases {
   std::unique_ptr<v1::Scheduler::Stub> scheduler_;
   std::map<std::string, v1::Lease> leases_;
   struct Avoided {
-    std::string worker, address, why;
+    std::string worker, why;
+    uint64_t registration = 0;
     int64_t until_ns = 0;
   };
   std::map<std::string, Avoided> avoided_;  // by image

@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "rpc/reapi.h"
+#include "trust/seen.h"
 
 namespace hpcc {
 namespace {
@@ -52,6 +53,15 @@ remote::RemoteResult failure(remote::Outcome outcome, const Error& error) {
   return result;
 }
 
+// What hpccd has seen of that worker's log.
+std::string seen_of(const remote::Submit& submit, const std::string& worker) {
+  std::vector<uint64_t> rows;
+  for (const remote::SeenRows& seen : submit.seen) {
+    if (seen.worker == worker) rows.push_back(seen.rows);
+  }
+  return seen_rows_text(rows);
+}
+
 // Before anything is fetched: what a worker says of its outputs is not believed to be small.
 Status check_outputs(const WorkerClient::ActionResult& result) {
   const Error too_large{Code::kLimit, "the worker's outputs are too many or too large", 0};
@@ -80,7 +90,7 @@ void add_worker_times(const build::bazel::remote::execution::v2::ExecutedActionM
 }  // namespace
 
 RemoteProcess::RemoteProcess(Fd socket, const std::string& client_dir)
-    : socket_(std::move(socket)), leases_(client_dir + "/client.toml"), seen_(client_dir + "/seen") {}
+    : socket_(std::move(socket)), leases_(client_dir + "/client.toml") {}
 
 RemoteProcess::~RemoteProcess() {
   {
@@ -164,9 +174,12 @@ Result<std::shared_ptr<WorkerClient>> RemoteProcess::worker_of(const v1::Lease& 
   TRY_ASSIGN(ClientConfig config, leases_.config());
   const std::string name = lease.worker() + " " + lease.address();
   std::lock_guard lock(mutex_);
-  std::shared_ptr<WorkerClient>& worker = workers_[name];
-  if (!worker) worker = std::make_shared<WorkerClient>(lease, tls, config.tenant);
-  return worker;
+  Known& known = workers_[name];
+  // What is known of a worker's blobs, and its connection, ends with its process.
+  if (!known.client || known.registration != lease.registration()) {
+    known = {lease.registration(), std::make_shared<WorkerClient>(lease, tls, config.tenant)};
+  }
+  return known.client;
 }
 
 // One lease after the other, while another may help.
@@ -213,9 +226,10 @@ Result<remote::RemoteResult> RemoteProcess::try_worker(Job& job, const v1::Lease
   const std::vector<std::string> outputs = outputs_of(job.submit);
   const SizedDigest action = SizedDigest::of(job.submit.action);
   const Deadline whole = Deadline::after_ms(job.submit.timeout_ms);
+  const std::string seen = seen_of(job.submit, lease.worker());
   auto within = [&](int ms) {
     return WorkerClient::Call{lease.grant(), *job.cancellation, Deadline::earlier(whole, Deadline::after_ms(ms)), sent,
-                              seen_.rows(lease.worker())};
+                              seen};
   };
   const bool use_cache = !(job.submit.flags & remote::kSkipCache);
   if (use_cache) {
@@ -289,8 +303,9 @@ Result<remote::RemoteResult> RemoteProcess::answer(const Job& job, const v1::Lea
     out.checkpoint = receipt.checkpoint();
     out.probes = receipt.probes();
     out.inclusion.assign(receipt.inclusion().begin(), receipt.inclusion().end());
-    out.consistent_from = receipt.consistent_from();
-    out.consistency.assign(receipt.consistency().begin(), receipt.consistency().end());
+    for (const v1::Consistency& proof : receipt.consistency()) {
+      out.consistency.push_back({proof.from(), {proof.steps().begin(), proof.steps().end()}});
+    }
   }
   return out;
 }

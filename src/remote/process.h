@@ -16,7 +16,6 @@
 #include "base/fs.h"
 #include "remote/leases.h"
 #include "remote/worker_client.h"
-#include "trust/receipt.h"
 #include "wire/remote.h"
 
 namespace hpcc {
@@ -65,13 +64,16 @@ class RemoteProcess {
 
   Fd socket_;
   Leases leases_;
-  const SeenCheckpoints seen_;
   std::mutex send_mutex_;
   std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;
   std::deque<Job> waiting_;
   std::unordered_map<uint64_t, std::shared_ptr<Cancellation>> running_;
-  std::map<std::string, std::shared_ptr<WorkerClient>> workers_;  // by name and address
+  struct Known {
+    uint64_t registration = 0;
+    std::shared_ptr<WorkerClient> client;
+  };
+  std::map<std::string, Known> workers_;  // by name and address
   std::vector<std::thread> threads_;
   size_t idle_ = 0;
   bool stopping_ = false;

@@ -32,6 +32,8 @@ class FakeWorker : public re::ActionCache::Service,
                                re::ActionResult* result) override {
     std::lock_guard lock(mutex_);
     grants_.push_back(std::string(context->client_metadata().find("hpcc-grant-bin")->second.data(), 5));
+    const auto seen = context->client_metadata().find("hpcc-seen-rows");
+    if (seen != context->client_metadata().end()) seen_.assign(seen->second.data(), seen->second.size());
     auto found = results_.find(request->action_digest().hash());
     if (found == results_.end()) return {grpc::StatusCode::NOT_FOUND, "no result"};
     *result = found->second;
@@ -121,6 +123,7 @@ class FakeWorker : public re::ActionCache::Service,
   std::map<std::string, std::string> blobs_;
   std::map<std::string, re::ActionResult> results_;
   std::vector<std::string> grants_;
+  std::string seen_;  // what the client knows of the log
   int compiles_ = 0, asked_ = 0, lose_guests_ = 0;
   grpc::StatusCode end_ = grpc::StatusCode::OK;  // of each compile
   int ended_ = 0;
@@ -137,11 +140,13 @@ class FakeScheduler : public v1::Scheduler::Service {
     lease->set_worker("local");
     lease->set_address(worker_address_);
     lease->set_grant("grant");
+    lease->set_registration(registration_);
     lease->set_expires_unix_s(realtime_ns() / 1'000'000'000 + 600);
     return grpc::Status::OK;
   }
   std::string worker_address_, image_ = "sha256:known";
   std::atomic<int> lookups_{0};
+  std::atomic<uint64_t> registration_{1};
 };
 
 class RemoteTest : public testing::Test {
@@ -279,6 +284,24 @@ TEST_F(RemoteTest, ALostGuestIsNotALostWorker) {
   worker_.lose_guests_ = 100;
   EXPECT_EQ(ask(submit(2)).outcome, remote::Outcome::kNoWorker) << "a source that ends every guest";
   EXPECT_EQ(worker_.lose_guests_, 98);
+}
+
+TEST_F(RemoteTest, AWorkerThatCameBackIsAskedAtOnce) {
+  worker_.lose_guests_ = 100;
+  EXPECT_EQ(ask(submit(1)).outcome, remote::Outcome::kNoWorker);
+  worker_.lose_guests_ = 0;
+  const remote::RemoteResult avoided = ask(submit(2));
+  EXPECT_EQ(avoided.outcome, remote::Outcome::kNoWorker);
+  EXPECT_NE(avoided.message.find("failed just now"), std::string::npos) << avoided.message;
+  scheduler_.registration_ = 2;
+  EXPECT_EQ(ask(submit(3)).outcome, remote::Outcome::kDone);
+}
+
+TEST_F(RemoteTest, WhatWasSeenOfTheWorkersLogIsTold) {
+  remote::Submit what = submit(1);
+  what.seen = {{"local", 5}, {"elsewhere", 6}, {"local", 7}};
+  EXPECT_EQ(ask(what).outcome, remote::Outcome::kDone);
+  EXPECT_EQ(worker_.seen_, "5,7");
 }
 
 TEST_F(RemoteTest, ACompileThatCameToABadEndIsNoFailureOfItsWorker) {

@@ -7,6 +7,7 @@
 #include "rpc/status.h"
 #include "rpc/tls.h"
 #include "trust/grant.h"
+#include "trust/seen.h"
 #include "wire/client_config.h"
 
 namespace hpcc {
@@ -58,23 +59,29 @@ Result<Replayed> replay_row(const std::string& client_dir, const std::string& li
   set_deadline(context, deadline);
   context.AddMetadata("hpcc-grant-bin", lease.grant());
   const SeenCheckpoints seen(client_dir + "/seen");
-  context.AddMetadata("hpcc-seen-rows", std::to_string(seen.rows(old.row.worker)));
+  const std::vector<SeenNote> asked = seen.all();
+  std::vector<uint64_t> rows;
+  for (const SeenNote& one : asked) {
+    if (one.worker == old.row.worker) rows.push_back(one.rows);
+  }
+  if (!rows.empty()) context.AddMetadata(kSeenMetadata, seen_rows_text(rows));
   v1::ReplayRequest request;
   request.set_row(line);
   v1::ReplayResponse response;
   const grpc::Status status = worker->Replay(&context, request, &response);
   if (!status.ok()) return from_grpc(status, "worker " + old.row.worker);
   const v1::Receipt& said = response.receipt();
-  const Receipt receipt{said.row(),
-                        said.leaf_index(),
-                        said.checkpoint(),
-                        {said.inclusion().begin(), said.inclusion().end()},
-                        said.probes(),
-                        said.consistent_from(),
-                        {said.consistency().begin(), said.consistency().end()}};
+  Receipt receipt{said.row(),
+                  said.leaf_index(),
+                  said.checkpoint(),
+                  {said.inclusion().begin(), said.inclusion().end()},
+                  said.probes()};
+  for (const v1::Consistency& proof : said.consistency()) {
+    receipt.consistency.push_back({proof.from(), {proof.steps().begin(), proof.steps().end()}});
+  }
   Replayed out;
   TRY_ASSIGN(out.replay, check_replay(receipt, old, grant.worker_key));
-  TRY(seen.see(receipt, grant.worker_key));
+  TRY(seen.see(receipt, grant.worker_key, asked));
   out.row_number = receipt.leaf_index + 1;
   return out;
 }

@@ -53,7 +53,7 @@ class WorkerClient {
     Cancellation& cancellation;
     Deadline deadline;
     uint64_t* bytes_sent;
-    uint64_t seen_rows = 0;  // SeenCheckpoints::rows()
+    std::string seen_rows = {};  // seen_rows_text() of this worker
   };
   using ActionResult = build::bazel::remote::execution::v2::ActionResult;
   // kNotFound when the worker has no result.

@@ -49,7 +49,11 @@ Status Registry::hear(const std::string& worker, const hpcc::v1::HeartbeatReques
   if (known != workers_.end() && known->second.receipt_key != key) {
     return Error{Code::kPermission, "worker " + worker + " is here with another key"};
   }
-  workers_[worker] = {worker, key, request, now_ms, 0};
+  const bool same = known != workers_.end() && known->second.state.started() == request.started();
+  // Grows with the time, so that a scheduler that was started again gives none that it gave before.
+  if (!same) last_registration_ = std::max(last_registration_ + 1, static_cast<uint64_t>(now_ms));
+  const uint64_t registration = same ? known->second.registration : last_registration_;
+  workers_[worker] = {worker, key, request, now_ms, registration, 0};
   return {};
 }
 

@@ -25,6 +25,7 @@ struct WorkerEntry {
   PublicKey receipt_key;
   hpcc::v1::HeartbeatRequest state;
   int64_t heard_ms = 0;
+  uint64_t registration = 0;  // of the worker's process, while it is heard of; unique
   uint32_t leased = 0;  // since the last heartbeat: counted as busy until the worker says so itself
 };
 
@@ -54,6 +55,7 @@ class Registry {
  private:
   void forget(int64_t now_ms);
   std::map<std::string, WorkerEntry> workers_;
+  uint64_t last_registration_ = 0;
 };
 
 }  // namespace hpcc

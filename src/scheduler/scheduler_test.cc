@@ -84,6 +84,26 @@ TEST(Registry, ANameIsNotTakenOverByAnotherKeyWhileItsOwnerLives) {
   EXPECT_TRUE(registry.hear("a", other, kForgetMs + 1).ok());
 }
 
+TEST(Registry, TellsOneLifeOfAWorkerFromTheNext) {
+  Registry registry;
+  const auto life = [&](uint64_t started, int64_t now_ms) {
+    auto request = beat("a:1");
+    request.set_started(started);
+    EXPECT_TRUE(registry.hear("a", request, now_ms).ok());
+    return registry.choose("acme", {kImage, {}, ""}, now_ms)->worker.registration;
+  };
+  const uint64_t first = life(7, 100);
+  EXPECT_EQ(life(7, 101), first);
+  const uint64_t second = life(8, 101);
+  EXPECT_NE(second, first) << "started anew before it was forgotten";
+  EXPECT_EQ(life(8, 102), second);
+  const uint64_t third = life(8, 103 + kForgetMs);
+  EXPECT_NE(third, second) << "it was away";
+  Registry anew;
+  ASSERT_TRUE(anew.hear("a", beat("a:1"), 104 + kForgetMs).ok());
+  EXPECT_GT(anew.choose("acme", {kImage, {}, ""}, 104 + kForgetMs)->worker.registration, third);
+}
+
 TEST(Registry, AMalformedHeartbeatIsRefused) {
   const auto with = [](auto spoil) {
     auto request = beat("a:1");

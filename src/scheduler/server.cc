@@ -137,6 +137,7 @@ class LookupService final : public hpcc::v1::Scheduler::Service {
     out->set_expires_unix_s(static_cast<int64_t>(grant.expires_s));
     out->set_driver(choice.worker.state.driver());
     out->set_warm(choice.warm);
+    out->set_registration(choice.worker.registration);
     return {};
   }
 

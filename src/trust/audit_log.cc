@@ -173,7 +173,8 @@ void AuditLog::lead(std::unique_lock<std::mutex>& lock) {
   done_.notify_all();
 }
 
-Result<AuditLog::Appended> AuditLog::append(const AuditRow& row, Deadline deadline, uint64_t seen_rows) {
+Result<AuditLog::Appended> AuditLog::append(const AuditRow& row, Deadline deadline,
+                                            const std::vector<uint64_t>& seen_rows) {
   Appended out;
   TRY_ASSIGN(out.line, sign_row(row, key_));
   std::unique_lock<std::mutex> lock(mutex_);
@@ -194,8 +195,10 @@ Result<AuditLog::Appended> AuditLog::append(const AuditRow& row, Deadline deadli
   if (broken_) return *broken_;
   out.checkpoint = checkpoint_;
   for (const TreeHash& step : tree_.inclusion(out.leaf_index, committed_)) out.inclusion.emplace_back(step.view());
-  if (seen_rows > 0 && seen_rows <= committed_) {
-    for (const TreeHash& step : tree_.consistency(seen_rows, committed_)) out.consistency.emplace_back(step.view());
+  for (const uint64_t rows : seen_rows) {
+    if (rows == 0 || rows > committed_) continue;
+    Consistency& proof = out.consistency.emplace_back(Consistency{rows, {}});
+    for (const TreeHash& step : tree_.consistency(rows, committed_)) proof.steps.emplace_back(step.view());
   }
   lock.unlock();
   in_flight_.end(row.row_id);

@@ -30,7 +30,7 @@ class AuditLog {
     uint64_t leaf_index = 0;
     std::string checkpoint;
     std::vector<std::string> inclusion;
-    std::vector<std::string> consistency;  // that the checkpoint's tree extends the one of `seen_rows`
+    std::vector<Consistency> consistency;  // that the checkpoint's tree extends those of `seen_rows`
   };
 
   // Opens or makes the log at `path` (checkpoint: `path` without ".tsv" plus ".checkpoint"). Every row is checked
@@ -45,8 +45,8 @@ class AuditLog {
   Status begin(const AuditRow& row) const { return in_flight_.begin(row); }
 
   // Signs, writes, syncs. After an I/O error the log refuses every later append: its end is not known any more.
-  // `seen_rows`: how many the asking client has a checkpoint of; 0 or beyond the end: no proof for it.
-  Result<Appended> append(const AuditRow& row, Deadline deadline, uint64_t seen_rows = 0);
+  // `seen_rows`: of which sizes the asking client has a checkpoint; of 0 and beyond the end there is no proof.
+  Result<Appended> append(const AuditRow& row, Deadline deadline, const std::vector<uint64_t>& seen_rows = {});
   uint64_t size() const;
 
  private:

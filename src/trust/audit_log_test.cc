@@ -11,6 +11,7 @@
 
 #include "base/fs.h"
 #include "base/uuid.h"
+#include "trust/seen.h"
 
 namespace hpcc {
 namespace {
@@ -253,72 +254,163 @@ TEST_F(Log, HasOneOwner) {
 
 // A client beside the log, which asks for proof from what it knows.
 struct Watched : Log {
-  Receipt next(uint64_t seen_rows) {
+  struct Asked {
+    std::vector<SeenNote> seen;
+    Receipt receipt;
+  };
+  // A compile asked for now, and answered.
+  Asked next() { return next(seen.all()); }
+  Asked next(const std::vector<SeenNote>& asked) {
     auto log = open();
-    AuditLog::Appended added = *log->append(row("x"), Deadline::after_ms(60000), seen_rows);
-    const uint64_t from = added.consistency.empty() ? 0 : seen_rows;
-    return {added.line, added.leaf_index, added.checkpoint, added.inclusion, "", from, added.consistency};
+    std::vector<uint64_t> rows;
+    for (const SeenNote& one : asked) rows.push_back(one.rows);
+    AuditLog::Appended added = *log->append(row("x"), Deadline::after_ms(60000), rows);
+    return {asked, {added.line, added.leaf_index, added.checkpoint, added.inclusion, "", added.consistency}};
   }
   void rewrite(int rows) {
     std::filesystem::remove(path);
     std::filesystem::remove(checkpoint_path_of(path));
-    append(rows);
+    if (rows > 0) append(rows);
   }
-  Status see(const Receipt& receipt) { return seen.see(receipt, key.public_key()); }
+  // The log as it was.
+  void restore(const std::vector<std::string>& old_lines, const std::string& old_note) {
+    write(old_lines);
+    std::ofstream(checkpoint_path_of(path), std::ios::trunc) << old_note;
+  }
+  Status see(const Asked& asked) { return seen.see(asked.receipt, key.public_key(), asked.seen); }
+  bool refuses(const Asked& asked) { return see(asked).error().code == Code::kPermission; }
   bool found_by_verify() { return !verify_log(path, key.public_key(), seen.kept("w1"))->problems.empty(); }
 
   SeenCheckpoints seen{directory + "/seen"};
 };
 
 TEST_F(Watched, GrowsInFrontOfAClient) {
-  for (uint64_t i = 0; i < 20; ++i) {
-    EXPECT_EQ(seen.rows("w1"), i);
-    Status saw = see(next(seen.rows("w1")));
+  EXPECT_TRUE(seen.all().empty());
+  for (uint64_t i = 1; i < 20; ++i) {
+    Status saw = see(next());
     EXPECT_TRUE(saw.ok()) << saw.error().to_string();
+    ASSERT_EQ(seen.all().size(), 1u);
+    EXPECT_EQ(seen.all()[0].rows, i);
+    EXPECT_EQ(seen.all()[0].worker, "w1");
   }
   EXPECT_EQ(seen.kept("w1"), std::vector<std::string>{note()});
   EXPECT_FALSE(found_by_verify());
 }
 
 TEST_F(Watched, OfOneSizeHasOneTree) {
-  const Receipt first = next(0);
+  const Asked first = next();
   ASSERT_TRUE(see(first).ok());
-  EXPECT_TRUE(see(first).ok());
-  std::filesystem::remove(path);
-  std::filesystem::remove(checkpoint_path_of(path));
-  EXPECT_EQ(see(next(0)).error().code, Code::kPermission);
+  EXPECT_TRUE(see(first).ok()) << "two that were asked at once may come in one checkpoint";
+  rewrite(0);
+  EXPECT_TRUE(refuses(next({})));
 }
 
 TEST_F(Watched, CannotBeRewrittenAndGoOn) {
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(see(next(seen.rows("w1"))).ok());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(see(next()).ok());
+  const std::vector<SeenNote> known = seen.all();
   rewrite(6);
-  EXPECT_EQ(see(next(seen.rows("w1"))).error().code, Code::kPermission) << "its proof does not hold";
-  Receipt mute = next(0);
-  EXPECT_TRUE(see(mute).ok()) << "answers may overtake each other: no proof is no lie yet";
-  EXPECT_EQ(seen.rows("w1"), 3u) << "but it does not take the place of what was proved";
+  EXPECT_TRUE(refuses(next())) << "its proof does not hold";
+  Asked mute = next();
+  mute.receipt.consistency.clear();
+  EXPECT_TRUE(refuses(mute)) << "no proof";
+  mute = next();
+  mute.receipt.consistency[0].from = 2;
+  EXPECT_TRUE(refuses(mute)) << "a proof of something else";
+  EXPECT_EQ(seen.kept("w1"), std::vector<std::string>{known[0].note});
   EXPECT_TRUE(found_by_verify());
 }
 
-TEST_F(Watched, CannotLoseWhatWasSeenWithoutProofEither) {
-  ASSERT_TRUE(see(next(0)).ok());
-  const auto short_log = lines();
-  const std::string short_note = note();
-  ASSERT_TRUE(see(next(0)).ok());
-  EXPECT_EQ(seen.kept("w1").size(), 2u);
+TEST_F(Watched, IsNotServedFromASideLog) {
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(see(next()).ok());
+  const auto good = lines();
+  const std::string good_note = note();
+  for (int rows : {0, 1, 2}) {
+    rewrite(rows);
+    EXPECT_TRUE(refuses(next())) << "a log of " << rows + 1 << " rows";
+  }
+  restore(good, good_note);
   EXPECT_FALSE(found_by_verify());
-  write(short_log);
-  std::ofstream(checkpoint_path_of(path), std::ios::trunc) << short_note;
+  EXPECT_TRUE(see(next()).ok());
+}
+
+TEST_F(Watched, AnswersWithANewRow) {
+  const Asked first = next();
+  ASSERT_TRUE(see(first).ok());
+  Asked old = next();
+  old.receipt.row = first.receipt.row;
+  old.receipt.leaf_index = first.receipt.leaf_index;
+  EXPECT_TRUE(refuses(old));
+}
+
+TEST_F(Watched, ProvesAnswersThatOvertakeEachOther) {
+  ASSERT_TRUE(see(next()).ok());
+  const Asked a = next(), b = next(), c = next();
+  ASSERT_TRUE(see(c).ok());
+  ASSERT_TRUE(see(a).ok());
+  EXPECT_EQ(seen.all().size(), 2u) << "neither proves anything of the other";
+  const Asked d = next();
+  ASSERT_TRUE(see(b).ok());
+  EXPECT_EQ(seen.all().size(), 3u);
+  ASSERT_TRUE(see(d).ok());
+  EXPECT_EQ(seen.all().size(), 2u) << "it was asked before the last was seen";
+  ASSERT_TRUE(see(next()).ok());
+  EXPECT_EQ(seen.kept("w1"), std::vector<std::string>{note()});
+}
+
+// The worker shows two histories to two compiles that it was asked for at once. Each proves what it was asked.
+TEST_F(Watched, ForkedBetweenTwoAnswersIsFoundByTheNext) {
+  ASSERT_TRUE(see(next()).ok());
+  const auto before = lines();
+  const std::string before_note = note();
+  const std::vector<SeenNote> known = seen.all();
+  const Asked aside = next();
+  restore(before, before_note);
+  append(1);
+  const Asked open_row = next(known);
+  ASSERT_TRUE(see(aside).ok());
+  ASSERT_TRUE(see(open_row).ok());
   EXPECT_TRUE(found_by_verify());
+  EXPECT_TRUE(refuses(next()));
+  EXPECT_TRUE(found_by_verify());
+}
+
+TEST_F(Watched, OfANewKeyIsAnotherLog) {
+  ASSERT_TRUE(see(next()).ok());
+  key = *SigningKey::create();
+  rewrite(0);
+  ASSERT_TRUE(see(next()).ok());
+  EXPECT_EQ(seen.kept("w1"), std::vector<std::string>{note()}) << "of the same size, and in the other's place";
+}
+
+TEST_F(Watched, ByTwoClientsThatShareWhatTheySaw) {
+  SeenCheckpoints other{directory + "/seen"};
+  ASSERT_TRUE(see(next()).ok());
+  const Asked ours = next(), theirs = next(other.all());
+  ASSERT_TRUE(other.see(theirs.receipt, key.public_key(), theirs.seen).ok());
+  ASSERT_TRUE(see(ours).ok());
+  EXPECT_EQ(other.kept("w1").size(), 2u);
+  ASSERT_TRUE(see(next()).ok());
+  EXPECT_EQ(other.kept("w1"), std::vector<std::string>{note()});
 }
 
 TEST_F(Watched, ByAMalformedNoteAsksForNoProof) {
-  std::filesystem::create_directories(directory + "/seen");
-  ASSERT_TRUE(see(next(0)).ok());
+  ASSERT_TRUE(see(next()).ok());
   for (const auto& file : std::filesystem::directory_iterator(directory + "/seen")) {
     std::ofstream(file.path(), std::ios::trunc) << "hpcc/w1\n99999999999999999999999\n";
   }
-  EXPECT_EQ(seen.rows("w1"), 0u);
-  EXPECT_TRUE(see(next(1000)).ok());
+  EXPECT_TRUE(seen.all().empty());
+  EXPECT_TRUE(see(next()).ok());
+  EXPECT_EQ(seen.kept("w1"), std::vector<std::string>{note()});
+}
+
+TEST(SeenRows, ComeBackAsTheyWere) {
+  for (const std::vector<uint64_t>& rows : {std::vector<uint64_t>{}, {7}, {1, ~uint64_t{0}, 3}}) {
+    EXPECT_EQ(parse_seen_rows(seen_rows_text(rows)), rows);
+  }
+  for (const char* bad : {"x", "1,", ",1", "1 2", "1,,2", "-1", "99999999999999999999999"}) {
+    EXPECT_TRUE(parse_seen_rows(bad).empty()) << bad;
+  }
+  EXPECT_TRUE(parse_seen_rows(seen_rows_text(std::vector<uint64_t>(10'000, 1))).empty());
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 #include "trust/receipt.h"
 
-#include <charconv>
-
-#include "base/fs.h"
+#include <cstring>
 
 namespace hpcc {
 
@@ -27,6 +25,8 @@ Status check_columns(const AuditRow& row, const ExpectedReceipt& expected) {
   return {};
 }
 
+}  // namespace
+
 Result<std::vector<TreeHash>> decode_proof(const std::vector<std::string>& steps) {
   std::vector<TreeHash> proof;
   for (const std::string& step : steps) {
@@ -37,8 +37,6 @@ Result<std::vector<TreeHash>> decode_proof(const std::vector<std::string>& steps
   }
   return proof;
 }
-
-}  // namespace
 
 Result<CheckedReceipt> check_receipt(const Receipt& receipt, const ExpectedReceipt& expected) {
   TRY_ASSIGN(SignedRow row, decode_row(receipt.row));
@@ -62,66 +60,6 @@ Result<Checkpoint> check_in_log(const Receipt& receipt, const std::string& worke
     return refuse("its row is not in the log");
   }
   return checkpoint;
-}
-
-std::string SeenCheckpoints::path_of(std::string_view origin) const {
-  return directory_ + "/" + BlobDigest::of(origin).hex().substr(0, 32) + ".checkpoint";
-}
-
-namespace {
-
-constexpr const char* kUnproved = ".unproved";
-
-}  // namespace
-
-std::vector<std::string> SeenCheckpoints::kept(std::string_view worker) const {
-  std::vector<std::string> out;
-  const std::string path = path_of(checkpoint_origin(worker));
-  for (const std::string& one : {path, path + kUnproved}) {
-    Result<std::string> note = read_file(one, kCheckpointBytes);
-    if (note.ok()) out.push_back(std::move(*note));
-  }
-  return out;
-}
-
-uint64_t SeenCheckpoints::rows(std::string_view worker) const {
-  Result<std::string> note = read_file(path_of(checkpoint_origin(worker)), kCheckpointBytes);
-  const size_t line = note.ok() ? note->find('\n') : std::string::npos;
-  if (line == std::string::npos) return 0;
-  uint64_t rows = 0;
-  (void)std::from_chars(note->data() + line + 1, note->data() + note->size(), rows);
-  return rows;
-}
-
-Status SeenCheckpoints::see(const Receipt& receipt, const PublicKey& key) const {
-  TRY_ASSIGN(Checkpoint fresh, decode_checkpoint(receipt.checkpoint, key));
-  const std::string path = path_of(fresh.origin);
-  const auto read = [&](const std::string& file) -> Result<Checkpoint> {
-    TRY_ASSIGN(std::string note, read_file(file, kCheckpointBytes));
-    return decode_checkpoint(note, key);
-  };
-  Result<Checkpoint> old = read(path);
-  // A note of an earlier key (the worker was set up anew) proves nothing about this one, and is replaced.
-  if (!old.ok()) return keep(path, receipt.checkpoint);
-  if (old->size > fresh.size) return {};
-  const auto rewritten = [&]() {
-    return Error{Code::kPermission, fresh.origin + " signed a tree of " + std::to_string(fresh.size) +
-                                        " rows that does not extend the one of " + std::to_string(old->size) +
-                                        ": its history was rewritten (" + path + " holds the earlier)"};
-  };
-  if (old->size == fresh.size) return old->root == fresh.root ? Status() : rewritten();
-  if (receipt.consistent_from != old->size) {
-    Result<Checkpoint> unproved = read(path + kUnproved);
-    return unproved.ok() && unproved->size >= fresh.size ? Status() : keep(path + kUnproved, receipt.checkpoint);
-  }
-  TRY_ASSIGN(const std::vector<TreeHash> proof, decode_proof(receipt.consistency));
-  if (!verify_consistency(old->size, fresh.size, old->root, fresh.root, proof)) return rewritten();
-  return keep(path, receipt.checkpoint);
-}
-
-Status SeenCheckpoints::keep(const std::string& path, const std::string& note) const {
-  TRY(make_directories(directory_, 0700));
-  return replace_file(path, note, 0600, Sync::kNo);
 }
 
 }  // namespace hpcc

@@ -59,6 +59,11 @@ std::string encode_submit(const Submit& submit) {
     put_digest(out, file.content);
     out.text16(file.path);
   }
+  out.u32(static_cast<uint32_t>(submit.seen.size()));
+  for (const SeenRows& seen : submit.seen) {
+    out.text16(seen.worker);
+    out.u64(seen.rows);
+  }
   out.u32(submit.timeout_ms);
   return out.take();
 }
@@ -81,6 +86,13 @@ Result<Submit> decode_submit(std::string_view payload) {
     file.content = get_digest(in);
     file.path = in.text16(limits::kPathBytes);
     submit.files.push_back(std::move(file));
+  }
+  count = in.count(10, limits::kSeenNotes);
+  for (uint32_t i = 0; i < count && in.ok(); ++i) {
+    SeenRows seen;
+    seen.worker = in.text16(limits::kIdentityBytes);
+    seen.rows = in.u64();
+    submit.seen.push_back(std::move(seen));
   }
   submit.timeout_ms = in.u32();
   if (!in.finished()) return malformed("submit");
@@ -142,9 +154,12 @@ std::string encode_remote_result(const RemoteResult& result) {
   out.u64(result.leaf_index);
   out.u32(static_cast<uint32_t>(result.inclusion.size()));
   for (const std::string& hash : result.inclusion) out.text32(hash);
-  out.u64(result.consistent_from);
   out.u32(static_cast<uint32_t>(result.consistency.size()));
-  for (const std::string& hash : result.consistency) out.text32(hash);
+  for (const Consistency& proof : result.consistency) {
+    out.u64(proof.from);
+    out.u32(static_cast<uint32_t>(proof.steps.size()));
+    for (const std::string& hash : proof.steps) out.text32(hash);
+  }
   return out.take();
 }
 
@@ -176,9 +191,14 @@ Result<RemoteResult> decode_remote_result(std::string_view payload) {
   result.leaf_index = in.u64();
   count = in.count(36, 64);
   for (uint32_t i = 0; i < count && in.ok(); ++i) result.inclusion.push_back(get_text(in, 32));
-  result.consistent_from = in.u64();
-  count = in.count(36, 65);
-  for (uint32_t i = 0; i < count && in.ok(); ++i) result.consistency.push_back(get_text(in, 32));
+  count = in.count(12, limits::kSeenOfWorker);
+  for (uint32_t i = 0; i < count && in.ok(); ++i) {
+    Consistency proof;
+    proof.from = in.u64();
+    const uint32_t steps = in.count(36, 65);
+    for (uint32_t k = 0; k < steps && in.ok(); ++k) proof.steps.push_back(get_text(in, 32));
+    result.consistency.push_back(std::move(proof));
+  }
   if (!in.finished()) return malformed("result");
   return result;
 }

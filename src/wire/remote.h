@@ -3,7 +3,8 @@
 //
 // frame  := u32 magic, u32 type, u32 length, payload[length]
 // submit := u64 id, u8 flags, text16 image, text16 root, text32 action, text32 command, u32 n, text32*n directories,
-//           u32 n, (raw32 digest, u64 size, text16 path)*n files, u32 timeout_ms
+//           u32 n, (raw32 digest, u64 size, text16 path)*n files, u32 n, (text16 worker, u64 rows)*n seen,
+//           u32 timeout_ms
 // cancel := u64 id
 // blob   := u64 id, raw32 digest, u64 size, text32 bytes        parts of one blob come one after the other
 // result := see RemoteResult; after the blobs it names
@@ -18,6 +19,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "model/consistency.h"
 #include "model/input_tree.h"
 
 namespace hpcc::remote {
@@ -25,6 +27,12 @@ namespace hpcc::remote {
 enum class Type : uint32_t { kSubmit = 1, kCancel = 2, kBlob = 16, kResult = 17 };
 
 inline constexpr uint8_t kSkipCache = 1;  // submit flags
+
+// Of that worker's log hpccd has a checkpoint of so many rows: the answer must prove that it extends it.
+struct SeenRows {
+  std::string worker;
+  uint64_t rows = 0;
+};
 
 struct Submit {
   uint64_t id = 0;
@@ -34,6 +42,7 @@ struct Submit {
   std::string action, command;
   std::vector<std::string> directories;
   std::vector<TreeFile> files;  // paths below the root
+  std::vector<SeenRows> seen;
   uint32_t timeout_ms = 0;
 };
 
@@ -68,8 +77,7 @@ struct RemoteResult {
   std::string row, checkpoint, probes, grant, worker;
   uint64_t leaf_index = 0;
   std::vector<std::string> inclusion;
-  uint64_t consistent_from = 0;
-  std::vector<std::string> consistency;
+  std::vector<Consistency> consistency;
 };
 
 std::string encode_submit(const Submit& submit);

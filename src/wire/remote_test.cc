@@ -16,6 +16,7 @@ Submit a_submit() {
   submit.command = std::string("com\0mand", 8);
   submit.directories = {"d1", ""};
   submit.files = {{"src/a.c", SizedDigest::of("x"), false}, {"b.h", SizedDigest::of(""), false}};
+  submit.seen = {{"w1", 5}, {"w1", 7}};
   submit.timeout_ms = 1000;
   return submit;
 }
@@ -36,6 +37,7 @@ RemoteResult a_result() {
   result.worker = "w";
   result.leaf_index = 5;
   result.inclusion = {std::string(32, 'h')};
+  result.consistency = {{3, {std::string(32, 'c'), std::string(32, 'd')}}, {4, {}}};
   return result;
 }
 
@@ -44,6 +46,7 @@ TEST(RemoteFrames, ASubmitComesBackAsItWas) {
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(encode_submit(*back), encode_submit(a_submit()));
   EXPECT_EQ(back->files[0].path, "src/a.c");
+  EXPECT_EQ(back->seen[1].rows, 7u);
   EXPECT_EQ(back->files[0].content, SizedDigest::of("x"));
 }
 
@@ -52,6 +55,7 @@ TEST(RemoteFrames, AResultComesBackAsItWas) {
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(encode_remote_result(*back), encode_remote_result(a_result()));
   EXPECT_EQ(back->exit_code, -1);
+  EXPECT_EQ(back->consistency, a_result().consistency);
 }
 
 TEST(RemoteFrames, EveryTruncationIsRefused) {

@@ -152,8 +152,11 @@ Result<hpcc::v1::Receipt> Executor::append(const Caller& caller, const AuditRow&
   receipt.set_checkpoint(std::move(appended.checkpoint));
   for (std::string& step : appended.inclusion) receipt.add_inclusion(std::move(step));
   receipt.set_probes(probes);
-  receipt.set_consistent_from(appended.consistency.empty() ? 0 : caller.seen_rows);
-  for (std::string& step : appended.consistency) receipt.add_consistency(std::move(step));
+  for (Consistency& proof : appended.consistency) {
+    auto* out = receipt.add_consistency();
+    out->set_from(proof.from);
+    for (std::string& step : proof.steps) out->add_steps(std::move(step));
+  }
   return receipt;
 }
 

@@ -25,7 +25,7 @@ struct Caller {
   std::string tenant;
   std::string principal;  // sha256 hex of the certificate
   std::string grant_digest;
-  uint64_t seen_rows = 0;  // of this worker's log: it wants proof that the log still begins with them
+  std::vector<uint64_t> seen_rows = {};  // of this worker's log: it wants proofs that the log still begins with them
 };
 
 // The answer may hold these outputs' bytes, as far as they are small.

@@ -1,20 +1,15 @@
 #include "worker/gate.h"
 
-#include <charconv>
-
 #include "base/fs.h"
+#include "trust/seen.h"
 
 namespace hpcc {
 namespace {
 
-// A wish that is not understood is none: the client then has no proof, and says so itself.
-uint64_t seen_rows_of(const grpc::ServerContext& context) {
+std::vector<uint64_t> seen_rows_of(const grpc::ServerContext& context) {
   const auto found = context.client_metadata().find(kSeenMetadata);
-  uint64_t rows = 0;
-  if (found == context.client_metadata().end()) return 0;
-  const char* end = found->second.data() + found->second.size();
-  const auto [stop, error] = std::from_chars(found->second.data(), end, rows);
-  return error == std::errc() && stop == end ? rows : 0;
+  if (found == context.client_metadata().end()) return {};
+  return parse_seen_rows({found->second.data(), found->second.size()});
 }
 
 }  // namespace

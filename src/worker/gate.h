@@ -16,7 +16,6 @@
 namespace hpcc {
 
 inline constexpr char kGrantMetadata[] = "hpcc-grant-bin";
-inline constexpr char kSeenMetadata[] = "hpcc-seen-rows";  // decimal: of this worker's log, that the client knows
 
 class Gate {
  public:

@@ -131,6 +131,7 @@ class Server final : public WorkerServer {
     request.set_slots(static_cast<uint32_t>(options_.operations.slots));
     request.set_busy(static_cast<uint32_t>(operations_->busy()));
     request.set_build(options_.build);
+    request.set_started(started_);
     if (options_.images) {
       for (std::string& image : options_.images()) request.add_images(std::move(image));
     }
@@ -139,6 +140,7 @@ class Server final : public WorkerServer {
   }
 
   const WorkerOptions options_;
+  const uint64_t started_ = static_cast<uint64_t>(realtime_ns());
   const std::string name_;
   const SigningKey key_;
   const std::unique_ptr<Cas> cas_;

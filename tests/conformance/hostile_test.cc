@@ -76,7 +76,7 @@ TEST_P(Hostile, MemoryIsLimited) {
   OtherSession other(driver());
   Result<GuestResult> result = run(small(shell("tail /dev/zero; exit 7", {}), driver().slowness));
   ASSERT_TRUE(result.ok()) << result.error().to_string();
-  EXPECT_TRUE(result->end == GuestEnd::kMemoryLimit || result->exit_code == 7) << result->exit_code;
+  EXPECT_EQ(result->end, GuestEnd::kMemoryLimit) << result->exit_code;
   EXPECT_TRUE(result->stdout_bytes.empty());
   EXPECT_TRUE(other.compiles());
   EXPECT_TRUE(run(shell("true", {})).ok());
@@ -88,8 +88,14 @@ TEST_P(Hostile, DiskIsLimited) {
             driver().slowness);
   Result<GuestResult> result = run(what);
   ASSERT_TRUE(result.ok()) << result.error().to_string();
-  EXPECT_NE(result->exit_code, 0);
+  EXPECT_EQ(result->end, GuestEnd::kOutputLimit) << result->exit_code;
   EXPECT_TRUE(run(shell("true", {})).ok());
+}
+
+TEST_P(Hostile, ACallForMoreMemoryThanThereMayBeIsNotRefused) {
+  Result<GuestResult> result = run(small(shell("ulimit -v", {}), driver().slowness));
+  ASSERT_TRUE(result.ok()) << result.error().to_string();
+  EXPECT_EQ(result->stdout_bytes, "unlimited\n");
 }
 
 TEST_P(Hostile, EndlessOutputEndsTheCompile) {

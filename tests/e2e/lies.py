@@ -92,8 +92,7 @@ def decode_result(payload):
     out.update({name: r.text() for name in PROOF})
     out["leaf"] = r.number("Q")
     out["inclusion"] = [r.text() for _ in range(r.number("I"))]
-    out["from"] = r.number("Q")
-    out["consistency"] = [r.text() for _ in range(r.number("I"))]
+    out["consistency"] = [[r.number("Q"), [r.text() for _ in range(r.number("I"))]] for _ in range(r.number("I"))]
     return out
 
 
@@ -105,7 +104,8 @@ def encode_result(o):
         out += text(path, "H") + digest + struct.pack("<Q", size) + executable
     out += b"".join(text(o[name]) for name in PROOF) + struct.pack("<Q", o["leaf"])
     out += struct.pack("<I", len(o["inclusion"])) + b"".join(map(text, o["inclusion"]))
-    return out + struct.pack("<QI", o["from"], len(o["consistency"])) + b"".join(map(text, o["consistency"]))
+    out += struct.pack("<I", len(o["consistency"]))
+    return out + b"".join(struct.pack("<QI", size, len(steps)) + b"".join(map(text, steps)) for size, steps in o["consistency"])
 
 
 def change_grant(grant, seed, **changes):
@@ -202,12 +202,26 @@ def another_history(o, known):
     origin = o["checkpoint"].split(b"\n")[0]
     o["checkpoint"] = sign_note(origin, (1 << 20) + 1, hashlib.sha256(b"\1" + left + leaf).digest(), bytes.fromhex(known["worker"]))
     o["leaf"], o["inclusion"] = 1 << 20, [left]
-    assert o["from"] and o["consistency"]  # the honest proof, as it was asked for
+    assert o["consistency"] and o["consistency"][0][1]  # the honest proof, as it was asked for
+
+
+def another_history_without_proof(o, known):
+    another_history(o, known)
+    o["consistency"] = []
+
+
+def side_log(o, known):
+    """The worker's own key, another object, and a second log that has only this row: nobody else gets to see it."""
+    backdoor(o, known)
+    seed = bytes.fromhex(known["worker"])
+    o["row"] = sign_row(columns_for(o), seed)
+    o["checkpoint"] = sign_note(o["checkpoint"].split(b"\n")[0], 1, hashlib.sha256(b"\0" + o["row"]).digest(), seed)
+    o["leaf"], o["inclusion"], o["consistency"] = 0, [], []
 
 
 LIES = [backdoor, forged_digest, strangers_key, strangers_grant, expired_grant, grant_of_another_tenant, grant_of_another_worker,
         another_actions_row, no_receipt, hidden_probes, another_exit_code, invented_message, row_outside_of_the_log,
-        another_history]
+        another_history, another_history_without_proof, side_log]
 
 
 # --- in the place of hpcc-remote ---
@@ -243,7 +257,7 @@ def proxy(real, control):
         with open(control) as f:
             known = json.load(f)
         lie = known["lie"]
-        if kind == BLOB and lie in ("backdoor", "forged_digest", "strangers_key", "strangers_grant"):
+        if kind == BLOB and lie in ("backdoor", "forged_digest", "strangers_key", "strangers_grant", "side_log"):
             payload = payload[:8] + hashlib.sha256(OTHER).digest() + struct.pack("<Q", len(OTHER)) + text(OTHER)
         if kind == BLOB and lie == "damaged_blob":
             payload = payload[:52] + bytes(b ^ 1 for b in payload[52:])

@@ -10,13 +10,14 @@ from harness import check, test
 # What stands in for the assembler. Each would take the machine, or outlive its compile, if it could.
 HOSTILE = {
     "fork_bomb": "bomb() { bomb | bomb & }\nbomb\nsleep 5\nexit 1\n",
-    "memory": "x=$(head -c 40G /dev/zero | tr '\\0' x)\n",
+    "memory": "tail /dev/zero\n",
     "disk": "while :; do head -c 64M /dev/zero >> /tmp/fill || exit 1; done\n",
     "output": "while :; do echo endless; done\n",
     "background": "(setsid sh -c 'while :; do sleep 0.05; echo . >> /tmp/alive; done' > /dev/null 2>&1 &)\nexec /usr/bin/as \"$@\"\n",
 }
 # What the user is told of it: an assembler that gives up is observed no more than any program of the project.
-ENDS = {"fork_bomb": b"untraced", "memory": b"untraced", "disk": b"untraced", "output": b"the compile wrote more than it may"}
+ENDS = {"fork_bomb": b"untraced", "memory": b"the compile used more memory than it may", "disk": b"the compile wrote more than it may",
+        "output": b"the compile wrote more than it may"}
 
 
 def answer_to(t, name):

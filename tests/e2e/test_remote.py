@@ -57,6 +57,33 @@ def compiled(t, argv, **more):
 
 
 @test
+def what_is_not_utf8_is_not_sent_and_compiled_here(t):
+    up(t)
+    project(t)
+    odd = os.fsdecode(b"gr\xfc\xdfe.c")
+    t.write(odd, "const char* name = NAME;\n")
+    t.write("name.c", "const char* name = NAME;\n")
+    for source, define in ((odd, '-DNAME="plain"'), ("name.c", os.fsdecode(b'-DNAME="\xe4"'))):
+        check(compiled(t, ["gcc", "-c", source, define, "-o", "name.o"]) == {"fallback_image"})
+        check(define[8:-1].encode(errors="surrogateescape") in t.read("name.o"))
+        os.unlink(t.path("src/name.o"))
+    reasons = t.stats()["bypass_reasons"]
+    check(reasons.get("not_utf8") == 2 and not reasons.get("remote_failed"), reasons)
+    check(compiled(t, ["gcc", "-c", "name.c", '-DNAME="\u00e4"', "-o", "name.o"]) == {"remote_compiled"})
+
+
+@test
+def a_compile_that_wants_much_memory_gets_it_at_the_worker(t):
+    up(t)
+    project(t)
+    # A string of 120 MiB, of two million tokens: more than a gibibyte for the compiler.
+    t.write("big.c", '#define A0 "' + "x" * 60 + '"\n' + "".join(f"#define A{i} A{i - 1} A{i - 1}\n" for i in range(1, 22)) +
+            "unsigned long n = sizeof(A21);\n")
+    check(compiled(t, "gcc -c big.c -o big.o".split()) == {"remote_compiled"}, t.hpcc("explain big.o").stdout)
+    check(int(columns(t)[-1]["peak_rss_kib"]) > 1 << 20, columns(t)[-1])
+
+
+@test
 def what_up_keeps_is_the_users_alone(t):
     os.makedirs(os.path.join(t.hpcc_dir, "up"))
     os.chmod(os.path.join(t.hpcc_dir, "up"), 0o755)

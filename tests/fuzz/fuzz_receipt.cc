@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "trust/replay.h"
+#include "trust/seen.h"
 
 namespace {
 
@@ -26,6 +27,8 @@ std::string signed_row(std::string_view body) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const auto seen = hpcc::parse_seen_rows({reinterpret_cast<const char*>(data), size});
+  if (hpcc::parse_seen_rows(hpcc::seen_rows_text(seen)) != seen) std::abort();
   if (size < 2) return 0;
   std::string_view rest(reinterpret_cast<const char*>(data) + 2, size - 2);
   hpcc::Receipt receipt;

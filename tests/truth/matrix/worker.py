@@ -181,7 +181,7 @@ class Direct:
         options = []
         if gcc and not any(w.startswith("-frandom-seed") for w in argv):
             options.append("-frandom-seed=" + os.path.relpath(os.path.join(self.cwd, source), self.root))
-        if "SOURCE_DATE_EPOCH" not in env:
+        if "SOURCE_DATE_EPOCH" not in env and os.path.splitext(source)[1] not in (".i", ".ii"):
             options.append("-Werror=date-time")
         return options
 
@@ -193,7 +193,7 @@ class Direct:
 
     def command(self, argv, env, source):
         argv = self.expanded(argv)
-        options = self.hermetic(argv, env, source) if os.path.splitext(source)[1] not in (".i", ".ii", ".s") else []
+        options = self.hermetic(argv, env, source) if os.path.splitext(source)[1] != ".s" else []
         argv = self.words([os.path.basename(argv[0]), *options, *argv[1:]])
         cwd = os.path.normpath(os.path.join(LOGICAL, os.path.relpath(self.cwd, self.root)))
         passed = {k: self.logical(v) for k, v in env.items() if k in PASSED_ON}
