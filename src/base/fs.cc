@@ -72,14 +72,31 @@ Status write_whole(int fd, std::string_view text, Sync sync, const std::string& 
   return sync == Sync::kNo || fsync(fd) == 0 ? Status() : errno_error("sync " + name);
 }
 
-}  // namespace
-
-Status replace_file(const std::string& path, std::string_view text, unsigned mode, Sync sync) {
+std::string name_beside(const std::string& path) {
   uint64_t random = 0;
   CHECK(getrandom(&random, sizeof random, 0) == sizeof random);
   char suffix[32];
   snprintf(suffix, sizeof suffix, ".%016llx.tmp", static_cast<unsigned long long>(random));
-  const std::string temporary = path + suffix, directory(directory_of(path));
+  return path + suffix;
+}
+
+}  // namespace
+
+Status create_file(const std::string& path, std::string_view text, unsigned mode) {
+  const std::string temporary = name_beside(path);
+  Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
+  if (!fd) return errno_error("create " + temporary);
+  Status made = write_whole(fd.get(), text, Sync::kNo, temporary);
+  if (made.ok() && link(temporary.c_str(), path.c_str()) != 0 && errno != EEXIST) {
+    const bool has_links = errno != EPERM && errno != EOPNOTSUPP;
+    if (has_links || rename(temporary.c_str(), path.c_str()) != 0) made = errno_error("create " + path);
+  }
+  unlink(temporary.c_str());
+  return made;
+}
+
+Status replace_file(const std::string& path, std::string_view text, unsigned mode, Sync sync) {
+  const std::string temporary = name_beside(path), directory(directory_of(path));
   Fd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
   if (!fd) return errno_error("create " + temporary);
   Status written = write_whole(fd.get(), text, sync, temporary);

@@ -25,6 +25,9 @@ enum class Sync {
 // a failure, and renamed; a link at `path` is replaced, not followed. `mode` is as for open().
 Status replace_file(const std::string& path, std::string_view text, unsigned mode, Sync sync);
 
+// Likewise, but a file that is there already stays; that is no error. (Where a file system has no links, it may not.)
+Status create_file(const std::string& path, std::string_view text, unsigned mode);
+
 Status make_directories(const std::string& path, unsigned mode);           // like mkdir -p; existing is fine
 Result<std::vector<std::string>> list_directory(const std::string& path);  // sorted, without . and ..
 

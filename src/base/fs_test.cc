@@ -71,5 +71,13 @@ TEST_F(ReplaceFile, ReplacesALinkAndNotWhatItNames) {
   EXPECT_EQ(read_file(other, 100).value_or(""), "other");
 }
 
+TEST_F(ReplaceFile, AFileThatIsOnlyCreatedTakesNobodysPlace) {
+  ASSERT_TRUE(create_file(path_, "first", 0600).ok());
+  ASSERT_TRUE(create_file(path_, "second", 0600).ok());
+  EXPECT_EQ(content(), "first");
+  EXPECT_EQ(names(), only_it_);
+  EXPECT_FALSE(create_file(dir_ + "/nowhere/file", "text", 0600).ok());
+}
+
 }  // namespace
 }  // namespace hpcc

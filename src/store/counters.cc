@@ -106,7 +106,8 @@ bool Counters::make_file() {
   Page page = page_after_damage();
   if (!was_there) page.words[kTotalsAt + static_cast<size_t>(Counter::kCorrupt)] = 0;
   const std::string_view bytes(reinterpret_cast<const char*>(page.words), kBytes);
-  return replace_file(path_, bytes, 0600, Sync::kNo).ok();
+  // Who comes second must not put another in place of one in which the first counts already.
+  return (was_there ? replace_file(path_, bytes, 0600, Sync::kNo) : create_file(path_, bytes, 0600)).ok();
 }
 
 // Whether the mapped page is in the file: an access beyond its end is a SIGBUS.

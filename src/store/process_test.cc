@@ -118,6 +118,31 @@ TEST(StoreProcesses, OpenOneFreshDirectoryTogether) {
   }
 }
 
+TEST(StoreProcesses, CountInOneFreshDirectoryTogether) {
+  for (int round = 0; round < 50; ++round) {
+    TempDir dir;
+    ASSERT_TRUE(make_directories(dir.path() + "/v1", 0700).ok());
+    int start[2];
+    ASSERT_EQ(::pipe(start), 0);
+    std::vector<pid_t> children;
+    for (int p = 0; p < 4; ++p) {
+      children.push_back(in_background([&] {
+        char byte;
+        ::close(start[1]);
+        (void)!::read(start[0], &byte, 1);  // until all are there
+        store::Counters counters(dir.path() + "/v1/counters", store::CounterAccess::kMapped, [] { return 1u; });
+        counters.count(Counter::kLocalHit, 1);
+        return 0;
+      }));
+    }
+    ::close(start[0]);
+    ::close(start[1]);
+    for (pid_t child : children) EXPECT_EQ(exit_of(child), 0);
+    store::Counters counters(dir.path() + "/v1/counters", store::CounterAccess::kMapped, [] { return 1u; });
+    EXPECT_EQ(counters.totals().counters[0], 4u) << round;
+  }
+}
+
 // The killed process puts, evicts, grows, compacts and clears.
 int write_for_ever(const std::string& dir, int seed) {
   auto store = Store::open(dir);
