@@ -60,7 +60,7 @@ std::atomic_ref<uint64_t> word(uint64_t* words, size_t index) { return std::atom
 
 Counters::Counters(const std::string& path, CounterAccess access, Clock now_ns)
     : path_(path), now_ns_(std::move(now_ns)), access_(access) {
-  if (!open_file() && make_file() && !open_file()) fd_.reset();
+  if (!open_file() && !make_file()) fd_.reset();
 }
 
 Counters::~Counters() {
@@ -99,15 +99,16 @@ Counters::Page Counters::page_after_damage() {
   return page;
 }
 
-// A file of zeros; all of it written, so that no later count needs room on the disk.
+// A file of zeros; all of it written, so that no later count needs room on the disk. Who comes second must not put
+// another in place of one in which the first counts already: only what cannot be opened is replaced.
 bool Counters::make_file() {
-  struct stat st;
-  const bool was_there = ::lstat(path_.c_str(), &st) == 0;
-  Page page = page_after_damage();
-  if (!was_there) page.words[kTotalsAt + static_cast<size_t>(Counter::kCorrupt)] = 0;
-  const std::string_view bytes(reinterpret_cast<const char*>(page.words), kBytes);
-  // Who comes second must not put another in place of one in which the first counts already.
-  return (was_there ? replace_file(path_, bytes, 0600, Sync::kNo) : create_file(path_, bytes, 0600)).ok();
+  Page page;
+  page.words[kMagicWord] = kMagic;
+  const auto bytes = [&] { return std::string_view(reinterpret_cast<const char*>(page.words), kBytes); };
+  if (!create_file(path_, bytes(), 0600).ok()) return false;
+  if (open_file()) return true;
+  page = page_after_damage();
+  return replace_file(path_, bytes(), 0600, Sync::kNo).ok() && open_file();
 }
 
 // Whether the mapped page is in the file: an access beyond its end is a SIGBUS.

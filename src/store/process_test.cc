@@ -121,7 +121,7 @@ TEST(StoreProcesses, OpenOneFreshDirectoryTogether) {
 TEST(StoreProcesses, CountInOneFreshDirectoryTogether) {
   for (int round = 0; round < 50; ++round) {
     TempDir dir;
-    ASSERT_TRUE(make_directories(dir.path() + "/v1", 0700).ok());
+    ASSERT_TRUE(make_directories(dir.path() + "/v1").ok());
     int start[2];
     ASSERT_EQ(::pipe(start), 0);
     std::vector<pid_t> children;
