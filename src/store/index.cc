@@ -109,12 +109,12 @@ Result<uint64_t> Index::put(const DirectKey& key, Entry& entry) {
   TRY(freshen_blobs(write, blobs, entry.sequence));
   Packer packer{files.table, files.log, files.interner, write.stats, zstd_};
   TRY_ASSIGN(const std::string payload, pack_entry(packer, key, manifest, entry));
-  TRY(drop_older_entries(write, key, manifest, variant_of(entry.result)));
+  TRY_ASSIGN(const uint64_t place, drop_older_entries(write, key, manifest, variant_of(entry.result)));
   TRY_ASSIGN(const uint32_t where, files.log.append(Log::frame(RecordKind::kEntry, payload)));
   Slot slot{
       .kind = SlotKind::kEntry, .key = key.bytes, .value = entry.sequence, .stamp = entry.sequence, .where = where};
   slot.length = static_cast<uint32_t>(payload.size());
-  TRY(files.table.insert(slot, write.stats));
+  TRY(place == Table::kNowhere ? files.table.insert(slot, write.stats) : files.table.write(place, slot));
   Table::count(slot, write.stats);
   compact_if_useful(write);
   TRY(commit(write));
@@ -140,8 +140,10 @@ Status Index::freshen_blobs(Write& write, const std::vector<BlobDigest>& blobs, 
   return {};
 }
 
-// Drops entries that say the same as the new one, and the oldest beyond the bound.
-Status Index::drop_older_entries(Write& write, const DirectKey& key, const ManifestDigest& manifest, uint64_t variant) {
+// Drops entries that say the same as the new one, and the oldest beyond the bound. One of the former stays where it is,
+// uncounted, for the new one to take its place at once: a reader finds either.
+Result<uint64_t> Index::drop_older_entries(Write& write, const DirectKey& key, const ManifestDigest& manifest,
+                                           uint64_t variant) {
   std::vector<std::pair<uint64_t, Slot>> kept;
   Files& files = *write.files;
   files.table.find(SlotKind::kEntry, key.bytes, [&](uint64_t position, const Slot& slot) {
@@ -150,21 +152,31 @@ Status Index::drop_older_entries(Write& write, const DirectKey& key, const Manif
   });
   std::sort(kept.begin(), kept.end(), [](auto& a, auto& b) { return a.second.value > b.second.value; });
   size_t count = 0;
+  uint64_t place = Table::kNowhere;
   for (const auto& [position, slot] : kept) {
     auto payload = files.log.read(RecordKind::kEntry, slot.where, slot.length);
     auto front = payload.ok() ? decode_entry_front(*payload) : Result<EntryFront>(payload.error());
     const bool same = front.ok() && front->manifest == manifest && front->variant == variant;
-    if (!front.ok() || same || ++count >= limits::kManifestsPerKey) TRY(drop_entry(write, position, slot));
+    if (same && place == Table::kNowhere) {
+      place = position;
+      uncount_entry(write, slot);
+    } else if (!front.ok() || same || ++count >= limits::kManifestsPerKey) {
+      TRY(drop_entry(write, position, slot));
+    }
   }
-  return {};
+  return place;
 }
 
-Status Index::drop_entry(Write& write, uint64_t position, const Slot& slot) {
-  TRY(write.files->table.erase(position));
+void Index::uncount_entry(Write& write, const Slot& slot) {
   TableStats& stats = write.stats;
   stats.entry_count -= std::min<uint64_t>(stats.entry_count, 1);
   stats.size_bytes -= std::min<uint64_t>(stats.size_bytes, slot.length);
   stats.dead_bytes += slot.length;
+}
+
+Status Index::drop_entry(Write& write, uint64_t position, const Slot& slot) {
+  TRY(write.files->table.erase(position));
+  uncount_entry(write, slot);
   return {};
 }
 

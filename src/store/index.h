@@ -111,7 +111,9 @@ class Index {
   uint64_t next_stamp(TableStats& stats) const;
   Status freshen_blobs(Write& write, const std::vector<BlobDigest>& blobs, uint64_t stamp);
   Status drop_entry(Write& write, uint64_t position, const Slot& slot);
-  Status drop_older_entries(Write& write, const DirectKey& key, const ManifestDigest& manifest, uint64_t variant);
+  Result<uint64_t> drop_older_entries(Write& write, const DirectKey& key, const ManifestDigest& manifest,
+                                      uint64_t variant);
+  static void uncount_entry(Write& write, const Slot& slot);
   Status touch_some(const std::pair<DirectKey, uint64_t>* uses, size_t count);
   Status insert_blob(Write& write, const BlobRecord& blob);
   Status trim_history(Write& write);

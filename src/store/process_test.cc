@@ -196,24 +196,27 @@ TEST(StoreThreads, ShareOneStore) {
   auto opened = Store::open(dir.path());
   Store& store = **opened;
   std::vector<std::thread> threads;
-  std::atomic<int> failures{0};
+  std::atomic<int> not_put{0}, not_found{0}, no_fact{0}, not_flushed{0};
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 30; ++i) {
         const int mine = (i + t * 7) % 30;
-        if (!put_one(store, mine)) ++failures;
+        if (!put_one(store, mine)) ++not_put;
         auto found = store.find(key_of(std::to_string(mine)));
-        if (!found.ok() || found->empty()) ++failures;
+        if (!found.ok() || found->empty()) ++not_found;
         store.touch(key_of(std::to_string(mine)), store.version(key_of(std::to_string(mine))));
         store.put_file_facts("view", {{std::to_string(i), FileFact{}}});
-        if (!store.file_fact("view", std::to_string(i))) ++failures;
-        if (i % 10 == 0 && !store.flush().ok()) ++failures;
+        if (!store.file_fact("view", std::to_string(i))) ++no_fact;
+        if (i % 10 == 0 && !store.flush().ok()) ++not_flushed;
         store.count(Counter::kLocalHit);
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(not_put, 0);
+  EXPECT_EQ(not_found, 0);
+  EXPECT_EQ(no_fact, 0);
+  EXPECT_EQ(not_flushed, 0);
   EXPECT_EQ(store.info().entry_count, 30u);
   EXPECT_EQ(store.totals().counters[0], 120u);
 }
