@@ -24,9 +24,10 @@ Result<ClientConfig> decode_client_config(std::string_view text, const std::stri
   TRY_ASSIGN(const toml::table table, parse_toml(text, name));
   ClientConfig config;
   for (const auto& [key, node] : table) {
+    const std::string_view setting = key.str();
     const auto field = std::find_if(std::begin(kFields), std::end(kFields),
-                                    [&](const Field& known) { return known.name == key.str(); });
-    if (field == std::end(kFields)) return toml_error(name, node, "unknown setting " + std::string(key.str()));
+                                    [&](const Field& known) { return known.name == setting; });
+    if (field == std::end(kFields)) return toml_error(name, node, "unknown setting " + std::string(setting));
     if (!node.is_string()) return toml_error(name, node, std::string(field->name) + " wants a text");
     config.*field->value = node.value_or(std::string());
   }

@@ -217,7 +217,7 @@ mutant("tables", "response-file-skipped", ("src/compiler/response.cc", "for (con
        "path: leak: only the length, -D in a response file")
 mutant("tables", "targets-in-the-order-given", ("src/compiler/outputs.cc", "  if (inv.family == Family::kGcc) {\n    std::stable_partition", "  if (inv.family != Family::kGcc) {\n    std::stable_partition"),
        "side file: .d: -MQ before -MT, another -MQ", caught=EXPECTED)
-mutant("time", "time-on-the-command-line", (COMPILE, "for (const KeyArg& arg : invocation_->key_args) facts |= scan_source_facts(arg.value);\n  if (redefines", "if (redefines"), "time: __TIME__ given by -D")
+mutant("time", "time-on-the-command-line", (FACTS, "  for (const KeyArg& arg : invocation.key_args) facts |= scan_source_facts(arg.value);\n  return redefines", "  return redefines"), "time: __TIME__ given by -D")
 mutant("time", "time-pasted", (COMPILE, "if (may_paste_time_macro(facts)) return Bypass::kTimeMacro;", ""), "time: __TIME__ pasted")
 mutant("time", "time-spliced", (FACTS, "if (!has_split_identifier(text)) return scan_spliced(text);", "return scan_spliced(text);"), "path: leak: only the length, spliced __builtin_FILE")
 mutant("time", "epoch-for-every-family", (COMPILE, 'const bool fixed = invocation_->family == Family::kGcc && find_env', "const bool fixed = find_env"), "time: SOURCE_DATE_EPOCH that this clang ignores")
