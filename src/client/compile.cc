@@ -29,8 +29,6 @@ bool is_kernel_path(std::string_view path) {
   return path.starts_with("/proc/") || path.starts_with("/sys/") || (path.starts_with("/dev/") && path != "/dev/null");
 }
 
-bool names_clang(std::string_view name) { return name.find("clang") != std::string_view::npos; }
-
 }  // namespace
 
 Compile::Compile(Engine& engine, Request request, std::function<bool()> caller_waits, std::function<void()> wake)
@@ -85,7 +83,7 @@ std::optional<BypassReason> Compile::prepare() {
     return BypassReason{Bypass::kUnknownCompiler, driver, {}, {}};
   }
   const bool script = kind == DriverKind::kScript;
-  const bool clang = script ? names_clang(name) : kind == DriverKind::kClang;
+  const bool clang = script ? family_by_name(name) == Family::kClang : kind == DriverKind::kClang;
   const Family family = clang ? Family::kClang : Family::kGcc;
   parsed_ = parse_command(family, request_.argv, [this](const std::string& path) {
     return read_file(join_path(request_.cwd, path), limits::kResponseFileBytes);

@@ -80,7 +80,7 @@ Answer ImageCompile::begin() {
 
 // Everything up to the Action. A reason when it cannot go to a worker.
 std::optional<BypassReason> ImageCompile::prepare() {
-  family_ = image_family(request_.argv[0]);
+  family_ = family_by_name(request_.argv[0]);
   if (!is_under(request_.cwd, place_.root)) return BypassReason{Bypass::kOutsideRoot, request_.cwd, {}, {}};
   scan_place_.root = place_.root;
   scan_place_.cwd = request_.cwd == place_.root ? "" : request_.cwd.substr(place_.root.size() + 1);

@@ -509,7 +509,7 @@ bool is_compiler_name(std::string_view name) {
   return false;
 }
 
-Family image_family(std::string_view driver) {
+Family family_by_name(std::string_view driver) {
   const size_t slash = driver.rfind('/');
   return driver.substr(slash + 1).find("clang") != std::string_view::npos ? Family::kClang : Family::kGcc;
 }

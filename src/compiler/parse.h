@@ -36,7 +36,8 @@ Result<std::vector<std::string>> expand_response_files(const std::vector<std::st
 // any target prefix and version suffix ("x86_64-linux-gnu-g++-12"). Also what a masquerading symlink may be called.
 bool is_compiler_name(std::string_view basename);
 
-// The family of a driver of an image, by its name alone: cc and c++ are gcc's there.
-Family image_family(std::string_view driver);
+// The family of a driver by its name alone, where its content cannot tell: of a script, or in an image. cc and c++ are
+// gcc's.
+Family family_by_name(std::string_view driver);
 
 }  // namespace hpcc

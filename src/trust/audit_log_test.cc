@@ -258,7 +258,7 @@ struct Watched : Log {
     std::vector<SeenNote> seen;
     Receipt receipt;
   };
-  // A compile asked for now, and answered.
+  // A compile, asked for with what the client has seen by then.
   Asked next() { return next(seen.all()); }
   Asked next(const std::vector<SeenNote>& asked) {
     auto log = open();

@@ -280,7 +280,7 @@ std::string below_root(const GuestCompile& compile, std::string_view path) {
 void name_files(Plan* plan) {
   const GuestCompile& compile = plan->compile;
   const auto no_files = [](const std::string& path) { return Error{Code::kNotFound, path}; };
-  const ParseResult parsed = parse_command(image_family(compile.argv[0]), compile.argv, no_files);
+  const ParseResult parsed = parse_command(family_by_name(compile.argv[0]), compile.argv, no_files);
   const auto* invocation = std::get_if<Invocation>(&parsed);
   if (invocation == nullptr) return;
   const std::string source = below_root(compile, invocation->source), object = below_root(compile, invocation->object);
