@@ -171,7 +171,7 @@ std::optional<Answer> Compile::try_hit(bool* had_entries) {
 
 std::optional<Answer> Compile::serve(const Engine::Loaded& entry) {
   Store& store = engine_.store();
-  Result<uint64_t> bytes = place_outputs(entry.result, *invocation_, place_, request_.umask, store, caller_waits_);
+  Result<uint64_t> bytes = place_outputs(entry.result, *invocation_, place_, request_.umask, store, {}, caller_waits_);
   if (!bytes.ok()) {
     log("entry cannot be served: " + bytes.error().to_string());
     if (bytes.error().code == Code::kIo || bytes.error().code == Code::kLimit) store.count(Counter::kError);

@@ -16,7 +16,7 @@ Place logical_place() {
 }
 
 // As a list that is written anew for each command where that gives what the compiler wrote, else as it is.
-Result<std::string> take_dep(const std::string& text, const Invocation& invocation, CompileResult* result) {
+std::string take_dep(const std::string& text, const Invocation& invocation, CompileResult* result) {
   Result<DepFile> dep = decode_depfile(text);
   if (dep.ok() && encode_depfile(*dep, invocation.family) == text) return encode_dep_list(*dep, logical_place());
   result->bound_names = bound_names_text(invocation);
@@ -26,7 +26,7 @@ Result<std::string> take_dep(const std::string& text, const Invocation& invocati
 }  // namespace
 
 Collected collect_guest_outputs(const Invocation& invocation, const ScanPlace& place,
-                                const remote::RemoteResult& result, Store& store) {
+                                const remote::RemoteResult& result, Store& store, HeldBlobs& held) {
   Collected out;
   out.result.stdout_text = result.stdout_text;
   out.result.stderr_text = result.stderr_text;
@@ -47,13 +47,13 @@ Collected collect_guest_outputs(const Invocation& invocation, const ScanPlace& p
     StoredOutput stored{wanted.kind, static_cast<uint32_t>(i), found->content.digest, found->content.size_bytes,
                         found->executable};
     if (wanted.kind == OutputKind::kDepFile) {
-      Result<std::string> text = store.get_blob(stored.digest);
+      const auto at_hand = held.find(stored.digest);
+      Result<std::string> text = at_hand != held.end() ? at_hand->second : store.get_blob(stored.digest);
       if (!text.ok()) return refuse(Bypass::kStoreError, text.error().to_string());
-      Result<std::string> kept = take_dep(*text, invocation, &out.result);
-      stored.digest = BlobDigest::of(*kept);
-      stored.size_bytes = kept->size();
-      Status put = store.put_blob(stored.digest, *kept);
-      if (!put.ok()) return refuse(Bypass::kStoreError, put.error().to_string());
+      std::string kept = take_dep(*text, invocation, &out.result);
+      stored.digest = BlobDigest::of(kept);
+      stored.size_bytes = kept.size();
+      held.emplace(stored.digest, std::move(kept));
     }
     out.bytes += stored.size_bytes;
     out.result.outputs.push_back(stored);

@@ -11,9 +11,10 @@
 
 namespace hpcc {
 
-// The output blobs are in the store already. Of a failed compile outputs may be missing.
+// The output blobs are in `held` or else in the store; what is made of them here is added to `held`. Of a failed
+// compile outputs may be missing.
 Collected collect_guest_outputs(const Invocation& invocation, const ScanPlace& place,
-                                const remote::RemoteResult& result, Store& store);
+                                const remote::RemoteResult& result, Store& store, HeldBlobs& held);
 
 // A dependency file as it stands after a local compile in the image → for the user: paths below the root as here, and
 // without headers of the image that do not exist here (make would stop: "No rule to make target").

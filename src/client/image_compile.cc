@@ -141,7 +141,7 @@ std::optional<Answer> ImageCompile::try_hit() {
     if (!result.bound_names.empty() && result.bound_names != bound_names_text(*invocation_)) continue;
     if (!entry->manifest->matches(engine_.files())) continue;
     Result<uint64_t> bytes =
-        place_outputs(result, *invocation_, place_, request_.umask, engine_.store(), caller_waits_);
+        place_outputs(result, *invocation_, place_, request_.umask, engine_.store(), {}, caller_waits_);
     if (!bytes.ok()) continue;
     Store& store = engine_.store();
     store.touch(key_, entry->sequence);
@@ -194,11 +194,12 @@ Answer ImageCompile::ask() {
   }
   inbox_ = std::make_shared<Inbox>();
   inbox_->wake = wake_;
-  auto deliver = [inbox = inbox_](remote::RemoteResult result) {
+  auto deliver = [inbox = inbox_](remote::RemoteResult result, HeldBlobs blobs) {
     Wake wake;
     {
       std::lock_guard lock(inbox->mutex);
       inbox->result = std::move(result);
+      inbox->blobs = std::move(blobs);
       wake = inbox->wake;
     }
     if (wake) wake();
@@ -220,14 +221,16 @@ bool ImageCompile::ready() const {
 
 Answer ImageCompile::resume() {
   remote::RemoteResult result;
+  HeldBlobs blobs;
   {
     std::lock_guard lock(inbox_->mutex);
     result = std::move(*inbox_->result);
+    blobs = std::move(inbox_->blobs);
   }
   asked_ = 0;
   switch (result.outcome) {
     case remote::Outcome::kDone:
-      return take(result);
+      return take(result, std::move(blobs));
     case remote::Outcome::kNoWorker:
       return locally({Bypass::kNoWorker, result.message, {}, {}});
     case remote::Outcome::kInputChanged:
@@ -239,7 +242,7 @@ Answer ImageCompile::resume() {
   return locally({Bypass::kRemoteFailed, result.message, {}, {}});
 }
 
-Answer ImageCompile::take(const remote::RemoteResult& result) {
+Answer ImageCompile::take(const remote::RemoteResult& result, HeldBlobs blobs) {
   timing_ += ", " + result.timing;
   const AskedFor asked = {project_.image, input_root_, action_, scan_place_.cwd, asked_s_, asked_seen_};
   Result<AuditRow> row = mode_.receipts().check(result, asked);
@@ -266,16 +269,21 @@ Answer ImageCompile::take(const remote::RemoteResult& result) {
     build_action();
     return ask();
   }
-  return accept(result, *probes);
+  return accept(result, *probes, std::move(blobs));
 }
 
-Answer ImageCompile::accept(const remote::RemoteResult& result, const Probes& probes) {
+Answer ImageCompile::accept(const remote::RemoteResult& result, const Probes& probes, HeldBlobs blobs) {
   Store& store = engine_.store();
-  Collected collected = collect_guest_outputs(*invocation_, scan_place_, result, store);
+  if (result.exit_code != 0 && place_.root != kLogicalRoot && project_.fallback != ProjectFile::Fallback::kNone &&
+      result.stderr_text.find(place_.root + "/") != std::string::npos) {
+    // The guest has no such path: the name was made by macros, where the scan does not see it.
+    return locally({Bypass::kAbsoluteInclude, "the worker's compile failed and names " + place_.root, {}, {}});
+  }
+  Collected collected = collect_guest_outputs(*invocation_, scan_place_, result, store, blobs);
   if (collected.problem != Bypass::kNone) return locally({collected.problem, collected.detail, {}, {}});
   store.count(result.cached ? Counter::kRemoteHit : Counter::kRemoteCompiled);
   CompileResult& made = collected.result;
-  Result<uint64_t> bytes = place_outputs(made, *invocation_, place_, request_.umask, store, caller_waits_);
+  Result<uint64_t> bytes = place_outputs(made, *invocation_, place_, request_.umask, store, blobs, caller_waits_);
   if (!bytes.ok()) return locally({Bypass::kStoreError, bytes.error().to_string(), {}, {}});
   const std::string how = std::string(result.cached ? "hit" : "compiled") + " by worker " + result.worker;
   log(how + ", us: " + timing_ + ", in all " + std::to_string((monotonic_ns() - begun_ns_) / 1000));
@@ -289,19 +297,31 @@ Answer ImageCompile::accept(const remote::RemoteResult& result, const Probes& pr
   }
   if (!made.stdout_text.empty() || !made.stderr_text.empty()) made.bound_colour = wants_colour() ? "on" : "off";
   made.compile_ns = static_cast<uint64_t>(monotonic_ns() - begun_ns_);
-  Manifest manifest = manifest_of(probes);
-  const bool asked = asked_for_output(probes);
-  if (cacheable_ && !asked && !view_->failure()) {
-    Status put = store.put(key_, Entry{0, std::move(manifest), made});
-    if (!put.ok()) store.count(Counter::kError);
-    store.count(Counter::kBytesStored, collected.bytes);
-    write_key_text(store, key_, key_text_);
-  } else {
-    store.count(Counter::kNotStored);
-    store.count_reason(asked ? Bypass::kInputChanged : view_->failure() ? Bypass::kUnreadable : Bypass::kTimeMacro);
-  }
+  store_result(collected, probes, blobs);
   write_history(how);
   return done(made, 0);
+}
+
+// The outputs are in place: that the store fails is only counted.
+void ImageCompile::store_result(const Collected& collected, const Probes& probes, const HeldBlobs& blobs) {
+  Store& store = engine_.store();
+  Manifest manifest = manifest_of(probes);
+  const bool asked = asked_for_output(probes);
+  if (!cacheable_ || asked || view_->failure()) {
+    store.count(Counter::kNotStored);
+    store.count_reason(asked ? Bypass::kInputChanged : view_->failure() ? Bypass::kUnreadable : Bypass::kTimeMacro);
+    return;
+  }
+  auto put_all = [&]() -> Status {
+    for (const StoredOutput& output : collected.result.outputs) {
+      const auto found = blobs.find(output.digest);
+      if (found != blobs.end()) TRY(store.put_blob(output.digest, found->second));
+    }
+    return store.put(key_, Entry{0, std::move(manifest), collected.result});
+  };
+  if (!put_all().ok()) return store.count(Counter::kError);
+  store.count(Counter::kBytesStored, collected.bytes);
+  write_key_text(store, key_, key_text_);
 }
 
 Answer ImageCompile::done(const CompileResult& result, int exit_code) {
@@ -327,7 +347,7 @@ bool ImageCompile::removes_old_object(const std::string& messages) const {
 Answer ImageCompile::locally(const BypassReason& reason) {
   local_reason_ = reason;
   is_query_ = is_query(reason);
-  plain_ = !invocation_ || reason.reason == Bypass::kUnsupportedEnv;
+  plain_ = !invocation_ || reason.reason == Bypass::kUnsupportedEnv || reason.reason == Bypass::kAbsoluteInclude;
   Store& store = engine_.store();
   const std::string detail = std::string(bypass_name(reason.reason)) + " " + reason.detail;
   log("not by a worker: " + detail);
@@ -421,14 +441,14 @@ Answer ImageCompile::finish(const Finish& finish) {
   if (plain_ || on_host_) {
     const bool links = !local_reason_.link_output.empty();
     const std::string note = links ? record_link(engine_, request_, local_reason_, finish) : "recorded";
+    if (plain_ && invocation_) write_local_history(finish);
     return {frame::Type::kStored, encode_string(note)};
   }
   Store& store = engine_.store();
   store.count(Counter::kLocalCompiled);
   store.count(Counter::kCompileTimeMs, finish.wall_ns / 1000000);
   if (invocation_->dep.wanted) render_dep_file();
-  write_history(std::string(finish.exit_code == 0 ? "compiled" : "failed") + " by the image's compiler here: " +
-                std::string(bypass_name(local_reason_.reason)) + " (" + local_reason_.detail + ")");
+  write_local_history(finish);
   CompileResult result;
   result.stdout_text = finish.stdout_text;
   result.stderr_text = finish.stderr_text;
@@ -447,6 +467,11 @@ void ImageCompile::render_dep_file() {
 
 void ImageCompile::log(const std::string& text) const {
   append_log(request_, invocation_ ? history_name_ : request_.argv[0], text);
+}
+
+void ImageCompile::write_local_history(const Finish& finish) {
+  write_history(std::string(finish.exit_code == 0 ? "compiled" : "failed") + " by the image's compiler here: " +
+                std::string(bypass_name(local_reason_.reason)) + " (" + local_reason_.detail + ")");
 }
 
 void ImageCompile::write_history(const std::string& outcome) {

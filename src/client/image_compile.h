@@ -48,6 +48,7 @@ class ImageCompile {
   struct Inbox {
     std::mutex mutex;
     std::optional<remote::RemoteResult> result;
+    HeldBlobs blobs;
     Wake wake;
   };
 
@@ -61,14 +62,15 @@ class ImageCompile {
   void build_action();
   std::optional<Answer> try_hit();
   Answer ask();
-  Answer take(const remote::RemoteResult& result);
+  Answer take(const remote::RemoteResult& result, HeldBlobs blobs);
   bool leaves_link(const std::string& path) const;
   std::optional<BypassReason> unseen() const;
   // `added`: the tree has something that the guest looked for in vain; it is then an input of the next round.
   std::optional<BypassReason> add_missing(const Probes& probes, bool* added);
   std::optional<BypassReason> check_added();
   bool asked_for_output(const Probes& probes) const;
-  Answer accept(const remote::RemoteResult& result, const Probes& probes);
+  Answer accept(const remote::RemoteResult& result, const Probes& probes, HeldBlobs blobs);
+  void store_result(const Collected& collected, const Probes& probes, const HeldBlobs& blobs);
   Manifest manifest_of(const Probes& probes);
   std::map<std::string, std::set<std::string>> absent_names(const Probes& probes);
   Answer done(const CompileResult& result, int exit_code);
@@ -89,6 +91,7 @@ class ImageCompile {
   std::string why_compiled();
   bool removes_old_object(const std::string& messages) const;
   void write_history(const std::string& outcome);
+  void write_local_history(const Finish& finish);
   void log(const std::string& text) const;
 
   Engine& engine_;
@@ -124,8 +127,8 @@ class ImageCompile {
   std::string key_text_, why_, history_name_;
 
   std::shared_ptr<Inbox> inbox_;
-  uint64_t asked_ = 0;    // id of what the link was asked, 0: nothing
-  uint64_t asked_s_ = 0;  // when, in Unix time
+  uint64_t asked_ = 0;                // id of what the link was asked, 0: nothing
+  uint64_t asked_s_ = 0;              // when, in Unix time
   std::vector<SeenNote> asked_seen_;  // what was known of workers' logs then
   BypassReason local_reason_;
   std::vector<std::string> lone_outputs_;  // made for a local run

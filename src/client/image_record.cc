@@ -101,8 +101,13 @@ std::vector<std::string> ImageCompile::plain_places() const {
 }
 
 std::vector<std::string> ImageCompile::local_arguments() const {
-  if (plain_) return plain_arguments(argv_, plain_places(), is_query_ ? Compiles::kNo : Compiles::kYes);
-  return guest_arguments({*invocation_, argv_, request_.env, scan_place_, project_.date_time, wants_colour()});
+  if (plain_ && !invocation_) return plain_arguments(argv_, plain_places(), is_query_ ? Compiles::kNo : Compiles::kYes);
+  const ActionInputs in = {*invocation_, argv_, request_.env, scan_place_, project_.date_time, wants_colour()};
+  if (!plain_) return guest_arguments(in);
+  std::vector<std::string> words = plain_arguments(argv_, plain_places(), Compiles::kYes);
+  const std::vector<std::string> hermetic = hermetic_options(in);
+  words.insert(words.begin() + 1, hermetic.begin(), hermetic.end());
+  return words;
 }
 
 }  // namespace hpcc

@@ -231,8 +231,13 @@ bool is_rendered(const StoredOutput& stored, const CompileResult& result, const 
 }
 
 Result<std::string> output_bytes(const StoredOutput& stored, const CompileResult& result, const Invocation& invocation,
-                                 const Place& place, Store& store) {
-  TRY_ASSIGN(std::string blob, store.get_blob(stored.digest));
+                                 const Place& place, Store& store, const HeldBlobs& held) {
+  std::string blob;
+  if (const auto found = held.find(stored.digest); found != held.end()) {
+    blob = found->second;
+  } else {
+    TRY_ASSIGN(blob, store.get_blob(stored.digest));
+  }
   if (!is_rendered(stored, result, place)) return blob;
   if (!is_list(stored, result)) return from_logical(blob, place.root);
   TRY_ASSIGN(DepFile dep, decode_dep_list(blob, place));
@@ -241,9 +246,13 @@ Result<std::string> output_bytes(const StoredOutput& stored, const CompileResult
 }
 
 Status write_output(const StoredOutput& stored, const CompileResult& result, const Invocation& invocation,
-                    const Place& place, Store& store, int fd, const std::string& name) {
-  if (!is_rendered(stored, result, place)) return store.copy_blob_to(stored.digest, stored.size_bytes, fd);
-  TRY_ASSIGN(std::string text, output_bytes(stored, result, invocation, place, store));
+                    const Place& place, Store& store, const HeldBlobs& held, int fd, const std::string& name) {
+  if (!is_rendered(stored, result, place)) {
+    const auto found = held.find(stored.digest);
+    if (found != held.end()) return write_fd(fd, found->second, name);
+    return store.copy_blob_to(stored.digest, stored.size_bytes, fd);
+  }
+  TRY_ASSIGN(std::string text, output_bytes(stored, result, invocation, place, store, held));
   return write_fd(fd, text, name);
 }
 
@@ -323,7 +332,8 @@ Collected collect_outputs(const Invocation& invocation, const Place& place, cons
 }
 
 Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& invocation, const Place& place,
-                               unsigned umask, Store& store, const std::function<bool()>& caller_waits) {
+                               unsigned umask, Store& store, const HeldBlobs& held,
+                               const std::function<bool()>& caller_waits) {
   std::vector<Temporary> made;
   uint64_t bytes = 0;
   auto fail = [&](Error error) {
@@ -348,7 +358,7 @@ Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& in
     Result<Temporary> temporary = make_temporary(path, mode);
     if (!temporary.ok()) return fail(temporary.error());
     made.push_back(std::move(temporary).value());
-    Status written = write_output(stored, result, invocation, place, store, made.back().fd.get(), path);
+    Status written = write_output(stored, result, invocation, place, store, held, made.back().fd.get(), path);
     if (!written.ok()) return fail(written.error());
     bytes += stored.size_bytes;
   }
@@ -368,7 +378,7 @@ Result<std::vector<OutputImage>> stored_images(const CompileResult& result, cons
     if (!names_output_of(stored, invocation)) {
       return Error{Code::kCorrupt, "entry names other outputs than the command", 0};
     }
-    TRY_ASSIGN(std::string bytes, output_bytes(stored, result, invocation, place, store));
+    TRY_ASSIGN(std::string bytes, output_bytes(stored, result, invocation, place, store, {}));
     images.push_back({invocation.outputs[stored.index].path, std::move(bytes), stored.executable});
   }
   return images;

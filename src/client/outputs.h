@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -32,10 +33,14 @@ struct Collected {
 Collected collect_outputs(const Invocation& invocation, const Place& place, const Observed& observed,
                           std::string_view stdout_text, std::string_view stderr_text, Store& store);
 
+// Blobs at hand, of the digests that they are under: neither is read from the store what is here, nor need it be there.
+using HeldBlobs = std::map<BlobDigest, std::string>;
+
 // Writes a result's outputs for this command: side files first, the object last, each by temporary file and rename with
 // the caller's umask; all or none, and none when the caller has gone. Returns bytes written.
 Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& invocation, const Place& place,
-                               unsigned umask, Store& store, const std::function<bool()>& caller_waits);
+                               unsigned umask, Store& store, const HeldBlobs& held,
+                               const std::function<bool()>& caller_waits);
 
 // A dependency file as it is stored: 'P' or '-' (whether each prerequisite gets a phony rule), then a line for each
 // prerequisite; the byte 1 at a line's start stands for the root. Targets are the command's own. Decoded for a place in

@@ -19,6 +19,7 @@ constexpr int kUpkeepMs = 1000;
 constexpr int kGraceMs = 15'000;  // hpcc-remote keeps the deadlines itself; beyond this it hangs
 constexpr int kSendTimeoutS = 10;
 constexpr int kRemoteFd = 3;
+constexpr size_t kHeldBytes = 16u << 20;  // of one compile; what goes beyond is put into the store as it arrives
 
 }  // namespace
 
@@ -123,8 +124,8 @@ bool RemoteLink::take(const remote::Frame& frame) {
     case remote::Type::kResult: {
       Result<remote::RemoteResult> result = remote::decode_remote_result(frame.payload);
       if (!result.ok()) return false;
-      arriving_.erase(result->id);
-      finish(std::move(result).value());
+      auto blobs = arriving_.extract(result->id);
+      finish(std::move(result).value(), blobs.empty() ? HeldBlobs() : std::move(blobs.mapped().held));
       return true;
     }
     case remote::Type::kSubmit:
@@ -142,17 +143,25 @@ Status RemoteLink::take_part(const remote::BlobPart& part) {
       return {};
     }
   }
-  std::string& bytes = arriving_[part.id];
+  Arriving& arriving = arriving_[part.id];
+  std::string& bytes = arriving.bytes;
   if (bytes.size() + part.bytes.size() > part.blob.size_bytes) return Error{Code::kCorrupt, "blob too long", 0};
   bytes += part.bytes;
   if (bytes.size() < part.blob.size_bytes) return {};
-  // What does not have its digest is not stored; the result that names it is then refused.
-  if (BlobDigest::of(bytes) == part.blob.digest) (void)store_.put_blob(part.blob.digest, bytes).ok();
-  arriving_.erase(part.id);
+  // What does not have its digest is not kept; the result that names it is then refused.
+  if (BlobDigest::of(bytes) == part.blob.digest) {
+    if (bytes.size() <= kHeldBytes - arriving.held_bytes) {
+      arriving.held_bytes += bytes.size();
+      arriving.held.emplace(part.blob.digest, std::move(bytes));
+    } else {
+      (void)store_.put_blob(part.blob.digest, bytes).ok();
+    }
+  }
+  bytes = {};
   return {};
 }
 
-void RemoteLink::finish(remote::RemoteResult result) {
+void RemoteLink::finish(remote::RemoteResult result, HeldBlobs blobs) {
   Done done;
   {
     std::lock_guard lock(mutex_);
@@ -162,7 +171,7 @@ void RemoteLink::finish(remote::RemoteResult result) {
     waiting_.erase(found);
   }
   store_.count(Counter::kBytesSent, result.bytes_sent);
-  done(std::move(result));
+  done(std::move(result), std::move(blobs));
 }
 
 void RemoteLink::expire() {
@@ -178,7 +187,7 @@ void RemoteLink::expire() {
     result.id = id;
     result.outcome = remote::Outcome::kNoWorker;
     result.message = "hpcc-remote gave no answer in time";
-    finish(std::move(result));
+    finish(std::move(result), {});
   }
 }
 
@@ -200,7 +209,7 @@ void RemoteLink::lost(const std::string& why) {
     result.id = id;
     result.outcome = remote::Outcome::kNoWorker;
     result.message = why;
-    entry.done(std::move(result));
+    entry.done(std::move(result), {});
   }
   std::lock_guard lock(mutex_);
   running_ = false;

@@ -16,6 +16,7 @@
 
 #include "base/deadline.h"
 #include "base/fd.h"
+#include "client/outputs.h"
 #include "store/store.h"
 #include "wire/remote.h"
 
@@ -23,13 +24,13 @@ namespace hpcc {
 
 class RemoteLink {
  public:
-  // Output blobs of results are put into `store` before their result is given on.
   RemoteLink(Store& store, std::vector<std::string> command) : store_(store), command_(std::move(command)) {}
   ~RemoteLink();
   RemoteLink(const RemoteLink&) = delete;
   RemoteLink& operator=(const RemoteLink&) = delete;
 
-  using Done = std::function<void(remote::RemoteResult)>;
+  // The blobs that the result names come with it, or are in the store when they are too large to be held.
+  using Done = std::function<void(remote::RemoteResult, HeldBlobs)>;
   // Sets submit.id. `done` is called once unless cancel() comes first; it may already run while cancel() returns.
   Result<uint64_t> submit(remote::Submit submit, Done done);
   void cancel(uint64_t id);
@@ -45,7 +46,7 @@ class RemoteLink {
   void read_loop(int fd);
   bool take(const remote::Frame& frame);
   Status take_part(const remote::BlobPart& part);
-  void finish(remote::RemoteResult result);
+  void finish(remote::RemoteResult result, HeldBlobs blobs);
   void expire();
   void lost(const std::string& why);
 
@@ -61,8 +62,13 @@ class RemoteLink {
   uint64_t next_id_ = 1;
   std::unordered_map<uint64_t, Waiting> waiting_;
   std::thread reader_;
-  // Of the reader thread alone: the blob that is arriving, by compile.
-  std::unordered_map<uint64_t, std::string> arriving_;
+  // Of the reader thread alone, by compile.
+  struct Arriving {
+    std::string bytes;  // of the blob that is not whole yet
+    HeldBlobs held;
+    size_t held_bytes = 0;
+  };
+  std::unordered_map<uint64_t, Arriving> arriving_;
 };
 
 }  // namespace hpcc

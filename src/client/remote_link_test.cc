@@ -19,7 +19,7 @@ TEST(RemoteLink, AProcessThatDiesLeavesNoCompileWaiting) {
   std::optional<remote::RemoteResult> got;
   remote::Submit submit;
   submit.timeout_ms = 60'000;
-  Result<uint64_t> id = link.submit(submit, [&](remote::RemoteResult result) {
+  Result<uint64_t> id = link.submit(submit, [&](remote::RemoteResult result, const HeldBlobs&) {
     std::lock_guard lock(mutex);
     got = std::move(result);
     changed.notify_one();
@@ -35,7 +35,7 @@ TEST(RemoteLink, AProgramThatIsNotThereIsAnError) {
   Result<std::unique_ptr<Store>> store = Store::open(dir.path());
   ASSERT_TRUE(store.ok());
   RemoteLink link(**store, {"/nonexistent/hpcc-remote"});
-  EXPECT_FALSE(link.submit({}, [](remote::RemoteResult) { FAIL(); }).ok());
+  EXPECT_FALSE(link.submit({}, [](const remote::RemoteResult&, const HeldBlobs&) { FAIL(); }).ok());
 }
 
 }  // namespace

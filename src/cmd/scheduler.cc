@@ -19,14 +19,18 @@ namespace {
 
 struct Arguments {
   std::string init, up, client, tenant;
-  std::string listen = "127.0.0.1:0";
+  std::string listen = "127.0.0.1:0", advertise;
   int ready_fd = -1;
 };
 
 Status parse_arguments(int argc, char** argv, Arguments* out) {
-  const NamedArgument known[] = {{"--init", &out->init},     {"--up", &out->up},
-                                 {"--client", &out->client}, {"--tenant", &out->tenant},
-                                 {"--listen", &out->listen}, {"--ready-fd", nullptr, &out->ready_fd}};
+  const NamedArgument known[] = {{"--init", &out->init},
+                                 {"--up", &out->up},
+                                 {"--client", &out->client},
+                                 {"--tenant", &out->tenant},
+                                 {"--listen", &out->listen},
+                                 {"--advertise", &out->advertise},
+                                 {"--ready-fd", nullptr, &out->ready_fd}};
   TRY(decode_arguments(argc, argv, known));
   if (out->init.empty() == out->up.empty()) return Error{Code::kInvalid, "wants --init or --up"};
   if (out->client.empty() != out->tenant.empty()) return Error{Code::kInvalid, "--client and --tenant go together"};
@@ -61,6 +65,7 @@ Status serve(const Arguments& arguments, const sigset_t& signals) {
   TRY_ASSIGN(SigningKey key, SigningKey::load(arguments.up + "/scheduler/signing.key"));
   SchedulerOptions options;
   options.listen = arguments.listen;
+  options.advertise = arguments.advertise;
   TRY_ASSIGN(const std::unique_ptr<SchedulerServer> server, SchedulerServer::start(options, tls, std::move(key)));
   // The port is taken anew at each start, so this is written at each.
   TRY(write_client_config(arguments.up + "/client", server->address(), server->public_key().hex()));
@@ -81,8 +86,10 @@ int main(int argc, char** argv) {
   if (const hpcc::Status wrong = hpcc::parse_arguments(argc, argv, &arguments); !wrong.ok()) {
     fprintf(stderr,
             "hpcc-scheduler: %s\n"
-            "usage: hpcc-scheduler --init DIR | --up DIR [--listen HOST:PORT] [--ready-fd N]\n"
-            "       hpcc-scheduler --up DIR --client OUT --tenant NAME\n",
+            "usage: hpcc-scheduler --init DIR | --up DIR [--listen HOST:PORT] [--advertise HOST:PORT]\n"
+            "                                    [--ready-fd N]\n"
+            "       hpcc-scheduler --up DIR --client OUT --tenant NAME\n"
+            "  --advertise: where others reach it, when --listen is an address that nobody can dial (0.0.0.0)\n",
             wrong.error().message.c_str());
     return 2;
   }

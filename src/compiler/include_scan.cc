@@ -267,6 +267,8 @@ void Scan::resolve(const Reference& reference, const std::string& directory) {
     // Such a path is the image's; the logical root is the one that leads here.
     constexpr std::string_view kLogical = "/hpcc/w/";
     if (reference.name.starts_with(kLogical)) take_at("", reference.name.substr(kLogical.size()));
+    const std::optional<std::string> path = project_path(reference.name, place_);
+    if (path && files_.kind(*path) == EntryKind::kFile) refuse(Bypass::kAbsoluteInclude, reference.name);
     return;
   }
   switch (reference.form) {

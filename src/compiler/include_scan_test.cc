@@ -159,6 +159,16 @@ TEST(IncludeScan, WhatCannotBeStagedIsRefused) {
   EXPECT_EQ(project.scan({"no.cc"}).problem, Bypass::kNoSource);
 }
 
+TEST(IncludeScan, AFileOfTheProjectByItsPathHereIsRefused) {
+  Project project({{"unity.cc", "#include \"/p/a.cc\"\n"},
+                   {"a.cc", "#include </elsewhere/b.h>\n#include \"/p/none.h\"\n"},
+                   {"named.cc", "#include HERE\n"}});
+  EXPECT_EQ(project.scan({"unity.cc"}).problem, Bypass::kAbsoluteInclude);
+  EXPECT_EQ(project.scan({"a.cc"}).problem, Bypass::kNone);
+  EXPECT_EQ(project.scan({"-DHERE=\"/p/x/../a.cc\"", "named.cc"}).problem, Bypass::kAbsoluteInclude);
+  EXPECT_EQ(project.scan({"-DHERE=\"/p/a.cc\"", "a.cc"}).problem, Bypass::kNone);
+}
+
 TEST(IncludeScan, EachFileIsReadOnce) {
   Project project({{"a.cc", "#include \"b.h\"\n#include \"b.h\"\n#include <b.h>\n"}, {"b.h", "#include \"b.h\"\n"}});
   EXPECT_EQ(project.scan({"-I.", "a.cc"}).files.size(), 2u);

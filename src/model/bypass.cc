@@ -42,6 +42,7 @@ std::string_view bypass_name(Bypass reason) {
     case Bypass::kInputTooLarge: return "input_too_large";
     case Bypass::kNoDaemon: return "no_daemon";
     case Bypass::kNotUtf8: return "not_utf8";
+    case Bypass::kAbsoluteInclude: return "absolute_include";
     case Bypass::kCount: break;
   }
   return "invalid";

@@ -61,6 +61,7 @@ enum class Bypass : uint8_t {
   kInputTooLarge,       // too many or too large inputs
   kNoDaemon,            // HPCC_DAEMON=0 compiles here
   kNotUtf8,             // a word or file name that the messages to a worker cannot hold
+  kAbsoluteInclude,     // a source includes a file of the project by its path here
   kCount
 };
 std::string_view bypass_name(Bypass reason);  // "unknown_option", ...

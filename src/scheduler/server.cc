@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/limits.h"
 #include "base/uuid.h"
+#include "rpc/address.h"
 #include "rpc/status.h"
 #include "rpc/watchdog.h"
 #include "scheduler/registry.h"
@@ -166,8 +167,7 @@ class Server final : public SchedulerServer {
   }
 
   std::string address() const override {
-    const std::string& listen = shared_.options.listen;
-    return listen.substr(0, listen.rfind(':')) + ":" + std::to_string(port_);
+    return dialled_address(shared_.options.listen, shared_.options.advertise, port_);
   }
   const PublicKey& public_key() const override { return shared_.key.public_key(); }
 
@@ -185,6 +185,7 @@ Result<std::unique_ptr<SchedulerServer>> SchedulerServer::start(const SchedulerO
                                                                 SigningKey key) {
   TRY_ASSIGN(const Peer self, decode_peer(tls.certificate_pem));
   if (self.identity.role != Role::kScheduler) return Error{Code::kPermission, "the certificate is not a scheduler's"};
+  TRY(check_addresses(options.listen, options.advertise));
   auto server = std::make_unique<Server>(options, tls, std::move(key));
   TRY(server->listen(tls));
   return std::unique_ptr<SchedulerServer>(std::move(server));

@@ -12,6 +12,7 @@ namespace hpcc {
 
 struct SchedulerOptions {
   std::string listen = "127.0.0.1:0";
+  std::string advertise;  // host:port that clients and workers dial; "": `listen`, which then is no wildcard address
   int64_t grant_s = 600;  // how long a lease is good for
 };
 
@@ -21,7 +22,7 @@ class SchedulerServer {
   static Result<std::unique_ptr<SchedulerServer>> start(const SchedulerOptions& options, const TlsMaterial& tls,
                                                         SigningKey key);
   virtual ~SchedulerServer() = default;
-  virtual std::string address() const = 0;  // host:port
+  virtual std::string address() const = 0;  // host:port that others dial
   virtual const PublicKey& public_key() const = 0;
 };
 

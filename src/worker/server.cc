@@ -1,11 +1,8 @@
 #include "worker/server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
-#include <charconv>
 #include <chrono>
 
+#include "rpc/address.h"
 #include "worker/heartbeat.h"
 #include "worker/services.h"
 
@@ -13,40 +10,6 @@ namespace hpcc {
 namespace {
 
 constexpr auto kStop = std::chrono::seconds(2);  // for calls in flight when the worker ends
-
-std::string host_of(const std::string& address) { return address.substr(0, address.rfind(':')); }
-
-// All addresses of the machine: to be listened on, not to be dialled.
-bool is_wildcard(std::string host) {
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  struct in_addr four;
-  struct in6_addr six;
-  if (host.empty() || host == "*") return true;
-  if (inet_aton(host.c_str(), &four) != 0) return four.s_addr == INADDR_ANY;
-  if (inet_pton(AF_INET6, host.c_str(), &six) != 1) return false;
-  const bool maps_any = IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr32[3] == INADDR_ANY;
-  return IN6_IS_ADDR_UNSPECIFIED(&six) || maps_any;
-}
-
-bool has_port(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  if (colon == std::string::npos) return false;
-  uint16_t port = 0;
-  const char* end = address.data() + address.size();
-  const auto [stop, error] = std::from_chars(address.data() + colon + 1, end, port);
-  return error == std::errc() && stop == end && port != 0;
-}
-
-Status check_addresses(const WorkerOptions& options) {
-  if (!options.advertise.empty()) {
-    if (has_port(options.advertise) && !is_wildcard(host_of(options.advertise))) return {};
-    return Error{Code::kInvalid, "--advertise wants HOST:PORT that clients can dial, not " + options.advertise};
-  }
-  if (!is_wildcard(host_of(options.listen))) return {};
-  return Error{Code::kInvalid, "listening on " + options.listen +
-                                   ", an address that nobody can dial: name where clients reach this worker with "
-                                   "--advertise HOST:PORT"};
-}
 
 hpcc::v1::Session encode(const SessionInfo& session) {
   hpcc::v1::Session out;
@@ -113,10 +76,7 @@ class Server final : public WorkerServer {
   }
 
   const std::string& name() const override { return name_; }
-  std::string address() const override {
-    if (!options_.advertise.empty()) return options_.advertise;
-    return host_of(options_.listen) + ":" + std::to_string(port_);
-  }
+  std::string address() const override { return dialled_address(options_.listen, options_.advertise, port_); }
   const PublicKey& public_key() const override { return key_.public_key(); }
   void set_scheduler_key(const PublicKey& key) override { gate_.set_scheduler_key(key); }
   Sessions& sessions() override { return sessions_; }
@@ -161,7 +121,7 @@ class Server final : public WorkerServer {
 
 Result<std::unique_ptr<WorkerServer>> WorkerServer::start(const WorkerOptions& options, const TlsMaterial& tls,
                                                           SigningKey key, BootGuest boot) {
-  TRY(check_addresses(options));
+  TRY(check_addresses(options.listen, options.advertise));
   TRY_ASSIGN(const Peer self, decode_peer(tls.certificate_pem));
   if (self.identity.role != Role::kWorker) return Error{Code::kPermission, "the certificate is not a worker's"};
   TRY_ASSIGN(std::unique_ptr<Cas> cas, Cas::open(options.cas_dir, options.cas_bytes));

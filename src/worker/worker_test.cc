@@ -256,27 +256,6 @@ TEST(WorkerExecute, OneBootServesAllWhoAskAtOnceAndTenantsDoNotShare) {
 
 // --- who may ---
 
-TEST(WorkerAddress, OneThatNobodyCanDialIsNotRegistered) {
-  Worker worker;
-  const auto start = [&](const std::string& listen, const std::string& advertise) -> std::string {
-    worker.server.reset();
-    WorkerOptions options = worker.options;
-    options.listen = listen;
-    options.advertise = advertise;
-    auto started = WorkerServer::start(options, tls_for({Role::kWorker, "", "w1"}),
-                                       std::move(SigningKey::load_or_create(worker.dir / "receipt.key")).value(),
-                                       fake_boot(worker.guests));
-    return started.ok() ? (*started)->address() : started.error().message;
-  };
-  for (const char* listen : {"0.0.0.0:0", "[::]:0", "0:0", ":0"}) {
-    EXPECT_NE(start(listen, "").find("--advertise HOST:PORT"), std::string::npos) << listen;
-  }
-  EXPECT_EQ(start("0.0.0.0:0", "farm1.example:4000"), "farm1.example:4000");
-  for (const char* advertise : {"farm1", "farm1:", "farm1:x", "farm1:0", "farm1:70000", ":4000", "0.0.0.0:4000"}) {
-    EXPECT_NE(start("127.0.0.1:0", advertise).find("--advertise wants"), std::string::npos) << advertise;
-  }
-}
-
 TEST(WorkerGate, AGrantMustBeThereAndHold) {
   Worker worker;
   Client client(worker, "acme");

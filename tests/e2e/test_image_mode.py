@@ -269,6 +269,20 @@ def what_runs_here_as_it_was_given_names_the_users_paths(t):
 
 
 @test
+def sources_that_include_by_absolute_paths_compile(t):
+    """As CMake's unity builds do."""
+    project(t)
+    t.write("part.c", "const char* part(void) { return __FILE__; }\n")
+    t.write("build/unity.c", f'#include "{t.path("src/part.c")}"\n')
+    t.hpcc("gcc -g -O2 -MD -c build/unity.c -o build/unity.o")
+    there = t.read("build/unity.o")
+    check(b"/hpcc/w/part.c" in there and t.dir.encode() not in there, "the object names this checkout")
+    check(t.path("src/part.c").encode() in t.read("build/unity.d"), t.read("build/unity.d"))
+    said = t.hpcc("explain build/unity.o").stdout
+    check(b"absolute_include" in said and t.path("src/part.c").encode() in said, said)
+
+
+@test
 def root_builds_in_the_checkout_of_another(t):
     if os.geteuid() != 0:
         raise Skip("needs root")

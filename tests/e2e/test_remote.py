@@ -73,6 +73,20 @@ def what_is_not_utf8_is_not_sent_and_compiled_here(t):
 
 
 @test
+def a_file_of_the_project_by_its_path_here_is_compiled_here(t):
+    """What a guest, where the project is elsewhere, cannot find must not be told as the user's mistake."""
+    up(t)
+    project(t)
+    t.write("part.c", "int part(void) { return 7; }\n")
+    t.write("unity.c", f'#include "{t.path("src/part.c")}"\n')
+    t.write("pasted.c", "#define TEXT(x) #x\n#define NAME(x) TEXT(x/part.c)\n#include NAME(HERE)\n")
+    check(compiled(t, "gcc -c unity.c -o unity.o".split()) == {"fallback_image"}, t.hpcc("explain unity.o").stdout)
+    check(compiled(t, ["gcc", "-c", "pasted.c", f"-DHERE={t.path('src')}", "-o", "pasted.o"]) == {"fallback_image"}, t.hpcc("explain pasted.o").stdout)
+    check(t.stats()["bypass_reasons"]["absolute_include"] == 2, t.stats()["bypass_reasons"])
+    check(t.hpcc(["gcc", "-c", "pasted.c", "-DHERE=/nowhere", "-o", "no.o"], ok=False).returncode == 1)
+
+
+@test
 def a_compile_that_wants_much_memory_gets_it_at_the_worker(t):
     up(t)
     project(t)

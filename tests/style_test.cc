@@ -270,7 +270,7 @@ std::vector<fs::path> project_files(const fs::path& root) {
   return files;
 }
 
-TEST(Tidy, EveryFileOfTheProjectFollowsTheRules) {
+TEST(Style, EveryFileOfTheProjectFollowsTheRules) {
   fs::path root = HPCC_SOURCE_DIR;
   Layers layers = parse_layers(read_file(root / "tests/layers"));
   ASSERT_GE(layers.size(), 7u);
@@ -290,7 +290,7 @@ TEST(Tidy, EveryFileOfTheProjectFollowsTheRules) {
   }
 }
 
-TEST(Tidy, AnIncludeFromAHigherLayerIsFound) {
+TEST(Style, AnIncludeFromAHigherLayerIsFound) {
   Layers layers = parse_layers("base\nstore base\nwire base launcher/frame.h\nlauncher build_id.h\n");
   EXPECT_EQ(check_layers(layers, "base/fd.cc", "#include \"store/store.h\"\n").size(), 1u);
   EXPECT_EQ(check_layers(layers, "launcher/main.cc", "#include \"base/fd.h\"\n").size(), 1u);
@@ -301,7 +301,7 @@ TEST(Tidy, AnIncludeFromAHigherLayerIsFound) {
   EXPECT_TRUE(check_layers(layers, "launcher/main.cc", "#include \"build_id.h\"\n").empty());
 }
 
-TEST(Tidy, ALongFunctionIsFoundAndALongTableIsNot) {
+TEST(Style, ALongFunctionIsFoundAndALongTableIsNot) {
   std::string body(80, '\n');
   EXPECT_EQ(check_functions("namespace a {\nint f(int x = 1) {" + body + "}\n}\n").size(), 1u);
   EXPECT_EQ(check_functions("struct A {\n  A() : b_{1} {" + body + "}\n};\n").size(), 1u);
@@ -311,7 +311,7 @@ TEST(Tidy, ALongFunctionIsFoundAndALongTableIsNot) {
   EXPECT_TRUE(check_functions("int f() { return '{' + \"}\"[0]; } // {\n" + body).empty());
 }
 
-TEST(Tidy, BannedWordsAreFoundInCodeOnly) {
+TEST(Style, BannedWordsAreFoundInCodeOnly) {
   EXPECT_EQ(check_banned(kBannedCode, code_only("void f() { throw 1; }\n")).size(), 1u);
   EXPECT_EQ(check_banned(kBannedCode, code_only("using namespace std;\n")).size(), 1u);
   EXPECT_EQ(check_banned(kBannedCode, code_only("sprintf(a, b); strcpy(a, b);\n")).size(), 2u);
@@ -321,7 +321,7 @@ TEST(Tidy, BannedWordsAreFoundInCodeOnly) {
   EXPECT_EQ(check_banned(kBannedText, std::string("/wor") + "k/main\n").size(), 1u);
 }
 
-TEST(Tidy, LongLinesAndTrailingBlanksAreFound) {
+TEST(Style, LongLinesAndTrailingBlanksAreFound) {
   EXPECT_EQ(check_lines("a \nb\t\n", kColumns).size(), 2u);
   EXPECT_EQ(check_lines(std::string(121, 'x') + "\n", kColumns).size(), 1u);
   EXPECT_EQ(check_lines("no newline", kColumns).size(), 1u);
@@ -329,7 +329,7 @@ TEST(Tidy, LongLinesAndTrailingBlanksAreFound) {
   EXPECT_EQ(check_size(std::string(601, '\n')).size(), 1u);
 }
 
-TEST(Tidy, AHeaderWithoutCommentOrGuardIsFound) {
+TEST(Style, AHeaderWithoutCommentOrGuardIsFound) {
   EXPECT_EQ(check_header("#include <map>\n").size(), 2u);
   EXPECT_TRUE(check_header("// What it is.\n#pragma once\n").empty());
 }
