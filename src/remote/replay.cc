@@ -57,7 +57,7 @@ Result<Replayed> replay_row(const std::string& client_dir, const std::string& li
   auto worker = v1::Replay::NewStub(dial_tls(lease.address(), old.row.worker + ".worker.hpcc", trust, kMessageBytes));
   grpc::ClientContext context;
   set_deadline(context, deadline);
-  context.AddMetadata("hpcc-grant-bin", lease.grant());
+  context.AddMetadata(kGrantMetadata, lease.grant());
   const SeenCheckpoints seen(client_dir + "/seen");
   const std::vector<SeenNote> asked = seen.all();
   std::vector<uint64_t> rows;

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "rpc/reapi.h"
 #include "rpc/status.h"
+#include "trust/grant.h"
 #include "trust/seen.h"
 
 namespace hpcc {
@@ -76,7 +77,7 @@ WorkerClient::WorkerClient(const v1::Lease& lease, const TlsMaterial& tls, std::
 
 void WorkerClient::prepare(grpc::ClientContext& context, const Call& call) const {
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(call.deadline.remaining_ms()));
-  context.AddMetadata("hpcc-grant-bin", call.grant);
+  context.AddMetadata(kGrantMetadata, call.grant);
   if (!call.seen_rows.empty()) context.AddMetadata(kSeenMetadata, call.seen_rows);
 }
 

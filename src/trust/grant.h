@@ -15,6 +15,7 @@
 
 namespace hpcc {
 
+inline constexpr char kGrantMetadata[] = "hpcc-grant-bin";  // of a call to a worker
 inline constexpr size_t kGrantBytes = 4096;
 inline constexpr uint64_t kGrantClockSlack_s = 60;  // how far two machines' clocks may be apart
 

@@ -15,8 +15,6 @@
 
 namespace hpcc {
 
-inline constexpr char kGrantMetadata[] = "hpcc-grant-bin";
-
 class Gate {
  public:
   Gate(std::string worker, const PublicKey& worker_key) : worker_(std::move(worker)), worker_key_(worker_key) {}

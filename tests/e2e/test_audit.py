@@ -393,10 +393,10 @@ def two_tenants_share_neither_sandbox_nor_entry(t):
     check({"local", "zeta"} <= set(os.listdir(cas)), os.listdir(cas))
 
 
-def slow_source(n):
+def slow_source(n, steps=30000):
     """Some seconds of a compiler's time, in a file that differs from every other."""
     return ("constexpr unsigned long g(unsigned long n) { unsigned long s = 0; for (unsigned long i = 0; i < n; ++i) s += i * n; return s; }\n"
-            + "".join(f"unsigned long a{i} = [] {{ constexpr auto v = g({30000 + 100 * n + i}); return v; }}();\n" for i in range(15)))
+            + "".join(f"unsigned long a{i} = [] {{ constexpr auto v = g({steps + 100 * n + i}); return v; }}();\n" for i in range(15)))
 
 
 SLOW = ["-std=c++20", "-fconstexpr-ops-limit=99999999999", "-fconstexpr-loop-limit=2000000000", "-c"]
@@ -462,6 +462,28 @@ def a_sandbox_killed_in_the_middle_costs_a_row_and_no_object(t):
     expect_slow_objects(t, ["s1"])
     check("lost" in replay(t, 1, code=3))
     check(not in_flight(t), in_flight(t))
+
+
+@test
+def a_microvm_killed_in_the_middle_costs_a_row_and_no_object(t):
+    t.digest = image.ready(t)
+    t.hpcc_dir_up = os.path.join(t.hpcc_dir, "up")
+    t.hpcc("up --driver qemu", timeout=300)
+    project(t)
+    t.write("s1.cc", slow_source(1, 2000))
+    child = t.start([t.hpcc_bin, "g++", *SLOW, "s1.cc", "-o", "s1.o"])
+    t.until(lambda: in_flight(t), "the compile never began", lambda: t.hpcc("status").stdout)
+    machines = [pid for pid in descendants(worker_pid(t)) if b"qemu-system" in command_of(pid).split(b"\0")[0]]
+    check(len(machines) == 1, "microVMs:", machines, "among", descendants(worker_pid(t)))
+    os.kill(machines[0], signal.SIGKILL)
+    check(child.wait(timeout=600) == 0, t.hpcc("explain s1.o").stdout)
+    lost, again = rows(t)
+    check((lost[KIND], lost[EXIT], lost[NAME]) == ("lost", "-1", "/hpcc/w/s1.cc"), lost)
+    check((again[KIND], again[EXIT]) == ("compiled", "0") and again[VM] != lost[VM], again)
+    check(lost[DRIVER] == again[DRIVER] and again[DRIVER].startswith("qemu-"), lost, again)
+    expect_slow_objects(t, ["s1"])
+    check(b"the tree and all signatures hold" in t.hpcc("audit verify").stdout)
+    return again[DRIVER]
 
 
 @test
