@@ -46,8 +46,11 @@ Collected collect_guest_outputs(const Invocation& invocation, const ScanPlace& p
     if (!found) continue;
     StoredOutput stored{wanted.kind, static_cast<uint32_t>(i), found->content.digest, found->content.size_bytes,
                         found->executable};
+    const auto at_hand = held.find(stored.digest);
+    if (at_hand != held.end() && at_hand->second.size() != stored.size_bytes) {
+      return refuse(Bypass::kReceiptRefused, wanted.path + " is of another size than the worker says");
+    }
     if (wanted.kind == OutputKind::kDepFile) {
-      const auto at_hand = held.find(stored.digest);
       Result<std::string> text = at_hand != held.end() ? at_hand->second : store.get_blob(stored.digest);
       if (!text.ok()) return refuse(Bypass::kStoreError, text.error().to_string());
       std::string kept = take_dep(*text, invocation, &out.result);

@@ -29,6 +29,25 @@ bool has_option(const Invocation& invocation, std::string_view name) {
                      [&](const KeyArg& arg) { return std::string_view(arg.option).starts_with(name); });
 }
 
+// Options that make the object a function of the command alone. They stand before the user's, which so win.
+std::vector<std::string> hermetic_options(const ActionInputs& in) {
+  std::vector<std::string> out;
+  const Invocation& invocation = in.invocation;
+  if (invocation.language == Language::kAssembler) return out;  // read by the assembler alone, which draws nothing
+  if (invocation.family == Family::kGcc && !has_option(invocation, "-frandom-seed")) {
+    const std::string source = invocation.source[0] == '/' ? invocation.source : in.place.cwd + "/" + invocation.source;
+    std::optional<std::string> path = invocation.source[0] == '/' ? project_path(source, in.place) : std::nullopt;
+    if (!path) path = lexically_normal("/" + source).substr(1);
+    out.push_back("-frandom-seed=" + *path);
+  }
+  const bool dated = in.date_time == ProjectFile::DateTime::kError && !find_env(in.env, "SOURCE_DATE_EPOCH");
+  if (dated && is_preprocessed_here(invocation.language)) out.push_back("-Werror=date-time");
+  if (in.coloured) {
+    out.push_back(invocation.family == Family::kGcc ? "-fdiagnostics-color=always" : "-fcolor-diagnostics");
+  }
+  return out;
+}
+
 // Whether a protocol buffer's string can hold it: well-formed, no surrogates, no longer than need be (RFC 3629).
 bool is_utf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
@@ -66,24 +85,6 @@ std::optional<std::string> not_utf8(const ReapiCommand& command, const std::vect
   return std::nullopt;
 }
 
-std::vector<std::string> hermetic_options(const ActionInputs& in) {
-  std::vector<std::string> out;
-  const Invocation& invocation = in.invocation;
-  if (invocation.language == Language::kAssembler) return out;  // read by the assembler alone, which draws nothing
-  if (invocation.family == Family::kGcc && !has_option(invocation, "-frandom-seed")) {
-    const std::string source = invocation.source[0] == '/' ? invocation.source : in.place.cwd + "/" + invocation.source;
-    std::optional<std::string> path = invocation.source[0] == '/' ? project_path(source, in.place) : std::nullopt;
-    if (!path) path = lexically_normal("/" + source).substr(1);
-    out.push_back("-frandom-seed=" + *path);
-  }
-  const bool dated = in.date_time == ProjectFile::DateTime::kError && !find_env(in.env, "SOURCE_DATE_EPOCH");
-  if (dated && is_preprocessed_here(invocation.language)) out.push_back("-Werror=date-time");
-  if (in.coloured) {
-    out.push_back(invocation.family == Family::kGcc ? "-fdiagnostics-color=always" : "-fcolor-diagnostics");
-  }
-  return out;
-}
-
 std::vector<std::string> guest_arguments(const ActionInputs& in) {
   std::vector<std::string> out = logical_arguments(in.invocation.family, in.argv, in.place);
   std::vector<std::string> hermetic = hermetic_options(in);
@@ -102,9 +103,8 @@ std::vector<std::string> plain_arguments(const std::vector<std::string>& argv, c
 }
 
 Variables plain_environment(Family family, const std::vector<std::string>& env) {
-  static constexpr std::string_view kMore[] = {"COLUMNS",          "COMPILER_PATH", "GCC_COLORS",
-                                               "LD_RUN_PATH",      "LIBRARY_PATH",  "OBJCPLUS_INCLUDE_PATH",
-                                               "OBJC_INCLUDE_PATH"};
+  static constexpr std::string_view kMore[] = {"COLUMNS",      "COMPILER_PATH",         "GCC_COLORS", "LD_RUN_PATH",
+                                               "LIBRARY_PATH", "OBJCPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH"};
   Variables out;
   for (const std::string& entry : env) {
     const size_t equals = entry.find('=');

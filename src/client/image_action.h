@@ -34,9 +34,6 @@ Variables guest_environment(const std::vector<std::string>& env, const ScanPlace
 
 // A command that runs here with the project where it is. What it compiles names the project's files as a worker's
 // guest would.
-// Options that make the object a function of the command alone. They stand before the user's, which so win.
-std::vector<std::string> hermetic_options(const ActionInputs& in);
-
 enum class Compiles { kNo, kYes };
 std::vector<std::string> plain_arguments(const std::vector<std::string>& argv, const std::vector<std::string>& roots,
                                          Compiles compiles);

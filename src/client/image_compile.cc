@@ -274,10 +274,10 @@ Answer ImageCompile::take(const remote::RemoteResult& result, HeldBlobs blobs) {
 
 Answer ImageCompile::accept(const remote::RemoteResult& result, const Probes& probes, HeldBlobs blobs) {
   Store& store = engine_.store();
-  if (result.exit_code != 0 && place_.root != kLogicalRoot && project_.fallback != ProjectFile::Fallback::kNone &&
-      result.stderr_text.find(place_.root + "/") != std::string::npos) {
+  if (result.exit_code != 0 && project_.fallback != ProjectFile::Fallback::kNone &&
+      names_own_place(result.stderr_text)) {
     // The guest has no such path: the name was made by macros, where the scan does not see it.
-    return locally({Bypass::kAbsoluteInclude, "the worker's compile failed and names " + place_.root, {}, {}});
+    return locally({Bypass::kAbsoluteInclude, "a failing compile that names the project's place", {}, {}});
   }
   Collected collected = collect_guest_outputs(*invocation_, scan_place_, result, store, blobs);
   if (collected.problem != Bypass::kNone) return locally({collected.problem, collected.detail, {}, {}});
@@ -347,7 +347,7 @@ bool ImageCompile::removes_old_object(const std::string& messages) const {
 Answer ImageCompile::locally(const BypassReason& reason) {
   local_reason_ = reason;
   is_query_ = is_query(reason);
-  plain_ = !invocation_ || reason.reason == Bypass::kUnsupportedEnv || reason.reason == Bypass::kAbsoluteInclude;
+  plain_ = !invocation_ || reason.reason == Bypass::kUnsupportedEnv;
   Store& store = engine_.store();
   const std::string detail = std::string(bypass_name(reason.reason)) + " " + reason.detail;
   log("not by a worker: " + detail);
@@ -429,7 +429,12 @@ Result<std::vector<std::string>> ImageCompile::image_words(const std::string& tr
   }
   run.umask = request_.umask;
   lone_outputs_ = make_lone_outputs(run);
-  return image_command(run);
+  if (plain_ || place_.root == kLogicalRoot) return image_command(run);
+  // At its own place as well, where the image leaves room for it: sources may include by absolute paths.
+  ImageRun both = run;
+  for (std::string& place : plain_places()) both.places.push_back(std::move(place));
+  Result<std::vector<std::string>> words = image_command(both);
+  return words.ok() || words.error().code != Code::kUnsupported ? words : image_command(run);
 }
 
 // After a local run, by the image's compiler or the host's.
@@ -441,14 +446,14 @@ Answer ImageCompile::finish(const Finish& finish) {
   if (plain_ || on_host_) {
     const bool links = !local_reason_.link_output.empty();
     const std::string note = links ? record_link(engine_, request_, local_reason_, finish) : "recorded";
-    if (plain_ && invocation_) write_local_history(finish);
     return {frame::Type::kStored, encode_string(note)};
   }
   Store& store = engine_.store();
   store.count(Counter::kLocalCompiled);
   store.count(Counter::kCompileTimeMs, finish.wall_ns / 1000000);
   if (invocation_->dep.wanted) render_dep_file();
-  write_local_history(finish);
+  write_history(std::string(finish.exit_code == 0 ? "compiled" : "failed") + " by the image's compiler here: " +
+                std::string(bypass_name(local_reason_.reason)) + " (" + local_reason_.detail + ")");
   CompileResult result;
   result.stdout_text = finish.stdout_text;
   result.stderr_text = finish.stderr_text;
@@ -467,11 +472,6 @@ void ImageCompile::render_dep_file() {
 
 void ImageCompile::log(const std::string& text) const {
   append_log(request_, invocation_ ? history_name_ : request_.argv[0], text);
-}
-
-void ImageCompile::write_local_history(const Finish& finish) {
-  write_history(std::string(finish.exit_code == 0 ? "compiled" : "failed") + " by the image's compiler here: " +
-                std::string(bypass_name(local_reason_.reason)) + " (" + local_reason_.detail + ")");
 }
 
 void ImageCompile::write_history(const std::string& outcome) {

@@ -85,13 +85,13 @@ class ImageCompile {
   void record(const Finish* finish);  // nullptr: how it ended is not known
   void add_outputs(AuditRow* row);
   std::vector<std::string> plain_places() const;
+  bool names_own_place(std::string_view text) const;
   std::vector<std::string> local_arguments() const;
   void render_dep_file();
   bool wants_colour() const;
   std::string why_compiled();
   bool removes_old_object(const std::string& messages) const;
   void write_history(const std::string& outcome);
-  void write_local_history(const Finish& finish);
   void log(const std::string& text) const;
 
   Engine& engine_;

@@ -54,6 +54,9 @@ std::optional<BypassReason> ImageCompile::scan() {
   // First: a file that cannot be seen may also have been taken for one that is not there.
   if (std::optional<BypassReason> reason = unseen()) return reason;
   if (found.problem != Bypass::kNone) return BypassReason{found.problem, found.detail, {}, {}};
+  if (!found.absolute.empty() && project_.fallback != ProjectFile::Fallback::kNone) {
+    return BypassReason{Bypass::kAbsoluteInclude, found.absolute, {}, {}};
+  }
   // Clang looks at its outputs before it writes them, as it does at headers: were one asked for, it could not be told.
   for (const std::string& output : outputs_) {
     if (!found.computed || family_ != Family::kClang || view_->kind(output) == EntryKind::kAbsent) continue;

@@ -1,6 +1,10 @@
 // What becomes of a command that no worker ran: the words for people, and the client's own row.
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+
 #include "base/fs.h"
 #include "client/image_action.h"
 #include "client/image_compile.h"
@@ -57,7 +61,7 @@ void ImageCompile::record(const Finish* finish) {
   row.driver = on_host_ ? "host" : "namespace";
   row.name = record_name();
   row.exit = finish ? finish->exit_code : kExitUnknown;
-  if (!command_.arguments.empty()) {
+  if (!command_.arguments.empty() && local_reason_.reason != Bypass::kAbsoluteInclude) {  // which is another command
     row.action_digest = action_.hex();
     row.source_digest = input_root_.digest.hex();
   }
@@ -100,13 +104,28 @@ std::vector<std::string> ImageCompile::plain_places() const {
   return places;
 }
 
+// Such a path is not in a guest, whether a file is asked for by it or it is only data.
+bool ImageCompile::names_own_place(std::string_view text) const {
+  const auto ends_name = [&](size_t at) {
+    return at == text.size() || !(std::isalnum(static_cast<unsigned char>(text[at])) || strchr("_-.+", text[at]));
+  };
+  for (const std::string& place : plain_places()) {
+    for (size_t at = text.find(place); at != std::string_view::npos; at = text.find(place, at + 1)) {
+      if (place_.root != kLogicalRoot && ends_name(at + place.size())) return true;
+    }
+  }
+  return false;
+}
+
 std::vector<std::string> ImageCompile::local_arguments() const {
-  if (plain_ && !invocation_) return plain_arguments(argv_, plain_places(), is_query_ ? Compiles::kNo : Compiles::kYes);
-  const ActionInputs in = {*invocation_, argv_, request_.env, scan_place_, project_.date_time, wants_colour()};
-  if (!plain_) return guest_arguments(in);
-  std::vector<std::string> words = plain_arguments(argv_, plain_places(), Compiles::kYes);
-  const std::vector<std::string> hermetic = hermetic_options(in);
-  words.insert(words.begin() + 1, hermetic.begin(), hermetic.end());
+  if (plain_) return plain_arguments(argv_, plain_places(), is_query_ ? Compiles::kNo : Compiles::kYes);
+  std::vector<std::string> words =
+      guest_arguments({*invocation_, argv_, request_.env, scan_place_, project_.date_time, wants_colour()});
+  const bool own = local_reason_.reason == Bypass::kAbsoluteInclude ||
+                   std::any_of(words.begin(), words.end(), [&](const auto& word) { return names_own_place(word); });
+  for (const std::string& place : plain_places()) {
+    if (own) words.insert(words.begin() + 1, "-ffile-prefix-map=" + place + "=" + kLogicalRoot);
+  }
   return words;
 }
 

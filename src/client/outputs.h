@@ -33,7 +33,7 @@ struct Collected {
 Collected collect_outputs(const Invocation& invocation, const Place& place, const Observed& observed,
                           std::string_view stdout_text, std::string_view stderr_text, Store& store);
 
-// Blobs at hand, of the digests that they are under: neither is read from the store what is here, nor need it be there.
+// Contents by their digests, checked. They are used before the store is asked.
 using HeldBlobs = std::map<BlobDigest, std::string>;
 
 // Writes a result's outputs for this command: side files first, the object last, each by temporary file and rename with

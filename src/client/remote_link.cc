@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "base/fs.h"
 #include "base/limits.h"
@@ -19,7 +20,9 @@ constexpr int kUpkeepMs = 1000;
 constexpr int kGraceMs = 15'000;  // hpcc-remote keeps the deadlines itself; beyond this it hangs
 constexpr int kSendTimeoutS = 10;
 constexpr int kRemoteFd = 3;
-constexpr size_t kHeldBytes = 16u << 20;  // of one compile; what goes beyond is put into the store as it arrives
+// Of blobs in memory, of one compile and of all; what goes beyond is put into the store as it arrives.
+constexpr size_t kHeldBytes = 16u << 20, kAllHeldBytes = 256u << 20;
+constexpr size_t kBlobCost = 256;  // in memory beside its bytes, at most
 
 }  // namespace
 
@@ -124,8 +127,12 @@ bool RemoteLink::take(const remote::Frame& frame) {
     case remote::Type::kResult: {
       Result<remote::RemoteResult> result = remote::decode_remote_result(frame.payload);
       if (!result.ok()) return false;
-      auto blobs = arriving_.extract(result->id);
-      finish(std::move(result).value(), blobs.empty() ? HeldBlobs() : std::move(blobs.mapped().held));
+      HeldBlobs blobs;
+      if (auto arrived = arriving_.extract(result->id); !arrived.empty()) {
+        held_bytes_ -= arrived.mapped().held_bytes;
+        blobs = std::move(arrived.mapped().held);
+      }
+      finish(std::move(result).value(), std::move(blobs));
       return true;
     }
     case remote::Type::kSubmit:
@@ -138,10 +145,7 @@ bool RemoteLink::take(const remote::Frame& frame) {
 Status RemoteLink::take_part(const remote::BlobPart& part) {
   {
     std::lock_guard lock(mutex_);
-    if (!waiting_.contains(part.id)) {  // cancelled meanwhile, or never asked for
-      arriving_.erase(part.id);
-      return {};
-    }
+    if (!waiting_.contains(part.id)) return {};  // cancelled meanwhile, or never asked for
   }
   Arriving& arriving = arriving_[part.id];
   std::string& bytes = arriving.bytes;
@@ -149,15 +153,16 @@ Status RemoteLink::take_part(const remote::BlobPart& part) {
   bytes += part.bytes;
   if (bytes.size() < part.blob.size_bytes) return {};
   // What does not have its digest is not kept; the result that names it is then refused.
-  if (BlobDigest::of(bytes) == part.blob.digest) {
-    if (bytes.size() <= kHeldBytes - arriving.held_bytes) {
-      arriving.held_bytes += bytes.size();
-      arriving.held.emplace(part.blob.digest, std::move(bytes));
-    } else {
-      (void)store_.put_blob(part.blob.digest, bytes).ok();
-    }
+  std::string blob = std::exchange(bytes, {});
+  if (arriving.held.contains(part.blob.digest) || BlobDigest::of(blob) != part.blob.digest) return {};
+  const size_t cost = blob.size() + kBlobCost;
+  if (arriving.held_bytes + cost > kHeldBytes || held_bytes_ + cost > kAllHeldBytes) {
+    (void)store_.put_blob(part.blob.digest, blob).ok();
+    return {};
   }
-  bytes = {};
+  arriving.held_bytes += cost;
+  held_bytes_ += cost;
+  arriving.held.emplace(part.blob.digest, std::move(blob));
   return {};
 }
 
@@ -181,6 +186,12 @@ void RemoteLink::expire() {
     for (const auto& [id, waiting] : waiting_) {
       if (waiting.deadline.passed()) late.push_back(id);
     }
+    // What came for those that were cancelled meanwhile, or were told of their end here.
+    std::erase_if(arriving_, [&](const auto& entry) {
+      if (waiting_.contains(entry.first)) return false;
+      held_bytes_ -= entry.second.held_bytes;
+      return true;
+    });
   }
   for (uint64_t id : late) {
     remote::RemoteResult result;
@@ -202,6 +213,7 @@ void RemoteLink::lost(const std::string& why) {
     socket_.reset();
   }
   arriving_.clear();
+  held_bytes_ = 0;
   kill(pid, SIGKILL);
   waitpid(pid, nullptr, 0);
   for (auto& [id, entry] : waiting) {

@@ -29,7 +29,8 @@ class RemoteLink {
   RemoteLink(const RemoteLink&) = delete;
   RemoteLink& operator=(const RemoteLink&) = delete;
 
-  // The blobs that the result names come with it, or are in the store when they are too large to be held.
+  // With the result come those of its blobs that arrived whole and are what their digests say; what is too much to be
+  // held was put into the store instead.
   using Done = std::function<void(remote::RemoteResult, HeldBlobs)>;
   // Sets submit.id. `done` is called once unless cancel() comes first; it may already run while cancel() returns.
   Result<uint64_t> submit(remote::Submit submit, Done done);
@@ -69,6 +70,7 @@ class RemoteLink {
     size_t held_bytes = 0;
   };
   std::unordered_map<uint64_t, Arriving> arriving_;
+  size_t held_bytes_ = 0;  // of all
 };
 
 }  // namespace hpcc

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 
@@ -59,12 +60,21 @@ Result<pid_t> spawn(const Services::Words& words, int ready_fd, const std::strin
   return pid;
 }
 
-// By a pidfd. Killed when it does not end in time.
-void end(int process) {
-  const Deadline deadline = Deadline::after_ms(kStopMs);
-  syscall(SYS_pidfd_send_signal, process, SIGTERM, nullptr, 0);
-  struct pollfd wait = {process, POLLIN, 0};
-  if (poll(&wait, 1, deadline.remaining_ms()) != 1) syscall(SYS_pidfd_send_signal, process, SIGKILL, nullptr, 0);
+// Killed when it does not end in time.
+Status end(pid_t pid, const Fd& process) {
+  const auto signal_it = [&](int number) { return syscall(SYS_pidfd_send_signal, process.get(), number, nullptr, 0); };
+  const auto ended = [&](int within_ms) {
+    const Deadline deadline = Deadline::after_ms(within_ms);
+    struct pollfd wait = {process.get(), POLLIN, 0};
+    int ready;
+    do {
+      ready = poll(&wait, 1, deadline.remaining_ms());
+    } while (ready < 0 && errno == EINTR);
+    return ready == 1;
+  };
+  if ((signal_it(SIGTERM) != 0 && errno != ESRCH)) return errno_error("end process " + std::to_string(pid));
+  if (ended(kStopMs) || (signal_it(SIGKILL), ended(kStopMs))) return {};
+  return Error{Code::kTimeout, "process " + std::to_string(pid) + " does not end", 0};
 }
 
 // The last line that a service has written to its log since `from`.
@@ -121,20 +131,27 @@ Result<std::string> Services::start(const std::string& name, Words words) const 
     struct pollfd wait = {ready.read_end.get(), POLLIN, 0};
     char chunk[512];
     ssize_t got = poll(&wait, 1, deadline.remaining_ms()) == 1 ? read(wait.fd, chunk, sizeof chunk) : -1;
-    if (got == 0) return Error{Code::kIo, "it ended: " + last_line(log, before.st_size) + "\n(log: " + log + ")", 0};
-    if (got < 0) return Error{Code::kTimeout, "hpcc-" + name + " did not start in time; see " + log, 0};
+    if (got <= 0) {
+      (void)stop(name).ok();
+      if (got < 0) return Error{Code::kTimeout, "hpcc-" + name + " did not start in time; see " + log, 0};
+      return Error{Code::kIo, "it ended: " + last_line(log, before.st_size) + "\n(log: " + log + ")", 0};
+    }
     said.append(chunk, static_cast<size_t>(got));
   }
   return said.substr(0, said.find('\n'));
 }
 
-void Services::stop(const std::string& name) const {
+Status Services::stop(const std::string& name) const {
   const pid_t pid = running(name);
-  Fd process(pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1);
-  // What the descriptor stands for stays that process; now it must still be the service.
-  if (process && running(name) == pid) end(process.get());
-  if (pid > 0) waitpid(pid, nullptr, WNOHANG);
+  if (pid > 0) {
+    Fd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    if (!process && errno != ESRCH) return errno_error("open process " + std::to_string(pid));
+    // What the descriptor stands for stays that process; now it must still be the service.
+    if (process && running(name) == pid) TRY(end(pid, process));
+    waitpid(pid, nullptr, 0);  // at once: it has ended, or is nobody's child of ours
+  }
   unlink(pid_file(name).c_str());
+  return {};
 }
 
 }  // namespace hpcc

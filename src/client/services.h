@@ -21,7 +21,8 @@ class Services {
   // Adds `--ready-fd N` to the command and waits for the line that the service writes there when it can be used;
   // returns it. An error holds the last line of the log.
   Result<std::string> start(const std::string& name, Words command) const;
-  void stop(const std::string& name) const;  // SIGTERM, and SIGKILL when that is not heeded
+  // By SIGTERM, and by SIGKILL when that is not heeded. An error, and it stays noted, when it cannot be ended.
+  Status stop(const std::string& name) const;
 
   std::string pid_file(const std::string& name) const { return dir_ + "/run/" + name + ".pid"; }
   std::string log_file(const std::string& name) const { return dir_ + "/log/" + name + ".log"; }

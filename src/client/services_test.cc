@@ -15,7 +15,7 @@ class ServicesTest : public ::testing::Test {
   ServicesTest() : services_(dir_.path()) {
     for (const char* part : {"/run", "/log"}) EXPECT_TRUE(make_directories(dir_.path() + part, 0700).ok());
   }
-  ~ServicesTest() override { services_.stop("one"); }
+  ~ServicesTest() override { EXPECT_TRUE(services_.stop("one").ok()); }
 
   // A shell script; $2 is the number of the descriptor that waits for a line.
   Result<std::string> start(const std::string& script) {
@@ -34,7 +34,7 @@ TEST_F(ServicesTest, OneThatSaysItIsReadyRunsUntilItIsStopped) {
   ASSERT_GT(pid, 0);
   EXPECT_EQ(getsid(pid), pid) << "it would end with the terminal";
   EXPECT_EQ(Services(dir_.path()).running("one"), pid);
-  services_.stop("one");
+  ASSERT_TRUE(services_.stop("one").ok());
   EXPECT_EQ(services_.running("one"), -1);
   EXPECT_NE(access(services_.pid_file("one").c_str(), F_OK), 0);
 }
@@ -49,7 +49,7 @@ TEST_F(ServicesTest, OneThatEndsAtOnceIsToldByItsLastLine) {
 TEST_F(ServicesTest, APidThatIsSomebodyElsesIsNotEnded) {
   ASSERT_TRUE(replace_file(services_.pid_file("one"), std::to_string(getpid()) + " 1\n", 0600, Sync::kNo).ok());
   EXPECT_EQ(services_.running("one"), -1);
-  services_.stop("one");  // and here we are
+  ASSERT_TRUE(services_.stop("one").ok());  // and here we are
   for (const char* text : {"", "1 1\n", "-1 1\n", "x", "99999999999999999999 1\n"}) {
     ASSERT_TRUE(replace_file(services_.pid_file("one"), text, 0600, Sync::kNo).ok());
     EXPECT_EQ(services_.running("one"), -1) << text;

@@ -97,7 +97,7 @@ Result<std::string> start_missing(const Up& up, const std::string& driver) {
     TRY_ASSIGN(const ClientConfig config, load_client_config(up.file("client/client.toml")));
     scheduler = config.scheduler;
   } else {
-    up.services.stop("worker");
+    TRY(up.services.stop("worker"));
     TRY(run_to_end({up.programs + "/hpcc-scheduler", "--init", up.dir}));
     TRY_ASSIGN(scheduler, up.services.start("scheduler", {up.programs + "/hpcc-scheduler", "--up", up.dir}));
   }
@@ -138,7 +138,7 @@ int tool_up(const Words& arguments) {
   Result<std::string> started = start_missing(*up, choice.driver);
   if (!started.ok()) {
     fprintf(stderr, "hpcc: %s\n", started.error().message.c_str());
-    for (const char* name : {"worker", "scheduler"}) up->services.stop(name);
+    for (const char* name : {"worker", "scheduler"}) (void)up->services.stop(name).ok();
     return 1;
   }
   print_isolation(*started, choice.why_not);
@@ -154,7 +154,8 @@ int tool_down(const Words&) {
   flock(lock.get(), LOCK_EX);
   for (const char* name : {"worker", "scheduler"}) {
     const bool was = up->services.running(name) > 0;
-    up->services.stop(name);
+    const Status stopped = up->services.stop(name);
+    if (!stopped.ok()) return fprintf(stderr, "hpcc: hpcc-%s: %s\n", name, stopped.error().to_string().c_str()), 1;
     if (was) printf("hpcc-%s stopped\n", name);
   }
   return 0;

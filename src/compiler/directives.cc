@@ -59,9 +59,9 @@ class Scanner {
   std::string logical_line();
   size_t header_name_length() const;
   void directive(std::string_view line);
-  void include(std::string_view rest, Reference::Form quoted, Reference::Form angled, bool next);
+  void include(std::string_view rest, Reference::Form quoted, Reference::Form angled, bool next, bool probe = false);
   void has_include(std::string_view line);
-  void add(Reference::Form form, bool next, std::string_view name);
+  void add(Reference reference);
   void add_word(std::string_view word);
   void find_assembly(std::string_view directive, Reference::Form form);
   bool line_start() const;
@@ -196,16 +196,19 @@ void Scanner::directive(std::string_view line) {
 }
 
 // `rest` begins with the header's name, or with something that is expanded to one.
-void Scanner::include(std::string_view rest, Reference::Form quoted, Reference::Form angled, bool next) {
+void Scanner::include(std::string_view rest, Reference::Form quoted, Reference::Form angled, bool next, bool probe) {
   rest = skip_blanks(rest);
   const char close = rest.empty() ? '\0' : rest[0] == '"' ? '"' : rest[0] == '<' ? '>' : '\0';
   if (close != '\0') {
     size_t end = rest.find(close, 1);
-    if (end != std::string_view::npos) add(close == '"' ? quoted : angled, next, rest.substr(1, end - 1));
+    if (end != std::string_view::npos) {
+      add({close == '"' ? quoted : angled, next, std::string(rest.substr(1, end - 1)), probe});
+    }
     return;
   }
   if (rest.empty()) return;
   out_.computed = true;
+  out_.computed_probe |= probe;
   define_body(rest);
 }
 
@@ -220,7 +223,7 @@ void Scanner::has_include(std::string_view line) {
       rest.remove_prefix(1);
       const bool data = name == "__has_embed";
       include(rest, data ? Reference::Form::kData : Reference::Form::kQuote,
-              data ? Reference::Form::kData : Reference::Form::kAngle, next);
+              data ? Reference::Form::kData : Reference::Form::kAngle, next, true);
     }
   }
 }
@@ -242,9 +245,9 @@ void Scanner::define_body(std::string_view body) {
   }
 }
 
-void Scanner::add(Reference::Form form, bool next, std::string_view name) {
-  if (name.empty() || name.size() > kNameBytes || name.find('\0') != std::string_view::npos) return;
-  Reference reference{form, next, std::string(name)};
+void Scanner::add(Reference reference) {
+  const std::string& name = reference.name;
+  if (name.empty() || name.size() > kNameBytes || name.find('\0') != std::string::npos) return;
   if (seen_.insert(reference).second) out_.references.push_back(std::move(reference));
 }
 
@@ -270,7 +273,9 @@ void Scanner::find_assembly(std::string_view name, Reference::Form form) {
     if (rest.starts_with('\\')) rest.remove_prefix(1);
     if (!rest.starts_with('"')) continue;
     size_t end = rest.find_first_of("\"\\\n", 1);
-    if (end != std::string_view::npos && rest[end] != '\n') add(form, false, rest.substr(1, end - 1));
+    if (end != std::string_view::npos && rest[end] != '\n') {
+      add({form, false, std::string(rest.substr(1, end - 1))});
+    }
   }
 }
 

@@ -19,13 +19,14 @@ struct Reference {
   Form form = Form::kQuote;
   bool next = false;  // #include_next: the search goes on behind the directory that held this file
   std::string name;
+  bool probe = false;  // __has_include, __has_embed: that it is not there is no error
   auto operator<=>(const Reference&) const = default;
 };
 
 struct Directives {
   std::vector<Reference> references;  // in order, without repeats
-  // #include MACRO or __has_include(MACRO) stands in the file: any header_word of the unit may be meant.
-  bool computed = false;
+  // #include MACRO or __has_include(MACRO), the probe, stands in the file: any header_word of the unit may be meant.
+  bool computed = false, computed_probe = false;
   std::vector<std::string> header_words;  // what looks like a header's name in macro definitions and computed includes
   bool once = false;  // the word once, or #import: compilers may take equal files for one
 };

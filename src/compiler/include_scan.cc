@@ -7,6 +7,7 @@
 
 #include "base/fs.h"
 #include "base/limits.h"
+#include "model/probes.h"
 
 namespace hpcc {
 namespace {
@@ -57,6 +58,7 @@ class Scan {
   void drain();
   void visit(const std::string& path);
   void resolve(const Reference& reference, const std::string& directory);
+  bool is_own_path(const std::string& name) const;
   void resolve_computed();
   void look_everywhere(const std::string& name, const std::string& directory);
   void look_along_path(const std::string& name, const std::vector<std::string>& first);
@@ -80,6 +82,7 @@ class Scan {
   std::unordered_set<std::string> quoted_, angled_;  // what look_along_path was asked for already
   // Files with computed includes, and every word that these may mean.
   std::set<std::string> computed_in_;
+  bool computed_probe_ = false;
   std::vector<std::string> words_;
   std::unordered_set<std::string> known_words_;
   std::set<std::pair<std::string, std::string>> tried_;  // (directory, word)
@@ -267,8 +270,8 @@ void Scan::resolve(const Reference& reference, const std::string& directory) {
     // Such a path is the image's; the logical root is the one that leads here.
     constexpr std::string_view kLogical = "/hpcc/w/";
     if (reference.name.starts_with(kLogical)) take_at("", reference.name.substr(kLogical.size()));
-    const std::optional<std::string> path = project_path(reference.name, place_);
-    if (path && files_.kind(*path) == EntryKind::kFile) refuse(Bypass::kAbsoluteInclude, reference.name);
+    if (is_own_path(reference.name) && reference.probe) refuse(Bypass::kAbsoluteInclude, reference.name);
+    if (is_own_path(reference.name)) result_.absolute = reference.name;
     return;
   }
   switch (reference.form) {
@@ -298,6 +301,7 @@ void Scan::visit(const std::string& path) {
   }
   if (!preprocessed_) return;
   if (directives.computed) computed_in_.insert(directory);
+  computed_probe_ |= directives.computed_probe;
   for (const std::string& word : directives.header_words) {
     if (known_words_.insert(word).second) words_.push_back(word);
   }
@@ -311,10 +315,20 @@ void Scan::drain() {
   }
 }
 
+// Whether it names the project by its path here, which no guest has. What includes so fails there, and loudly; a probe
+// would only find nothing.
+bool Scan::is_own_path(const std::string& name) const {
+  return place_.root != kLogicalRoot && name[0] == '/' && project_path(name, place_);
+}
+
 void Scan::resolve_computed() {
   const std::vector<std::string> words = words_;
+  for (const std::string& word : words) {
+    if (computed_probe_ && is_own_path(word)) return refuse(Bypass::kAbsoluteInclude, word);
+  }
   for (const std::string& directory : computed_in_) {
     for (const std::string& word : words) {
+      if (is_own_path(word)) continue;
       if (tried_.emplace(directory, word).second) resolve({Form::kQuote, false, word}, directory);
     }
   }

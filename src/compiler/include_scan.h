@@ -41,6 +41,7 @@ struct ScanResult {
   std::vector<std::string> files;        // sorted; the source first of all in the command, but not here
   std::vector<std::string> directories;  // sorted; must be there though no file of theirs is needed
   bool computed = false;                 // some include's name is computed: any name may be asked for
+  std::string absolute;                  // a file of the project that is included by its path here, which no guest has
   Bypass problem = Bypass::kNone;        // why the command cannot be scanned
   std::string detail;
 };

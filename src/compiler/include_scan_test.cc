@@ -159,14 +159,24 @@ TEST(IncludeScan, WhatCannotBeStagedIsRefused) {
   EXPECT_EQ(project.scan({"no.cc"}).problem, Bypass::kNoSource);
 }
 
-TEST(IncludeScan, AFileOfTheProjectByItsPathHereIsRefused) {
+TEST(IncludeScan, PathsOfTheProjectHereAreToldAndProbesForThemRefused) {
   Project project({{"unity.cc", "#include \"/p/a.cc\"\n"},
-                   {"a.cc", "#include </elsewhere/b.h>\n#include \"/p/none.h\"\n"},
-                   {"named.cc", "#include HERE\n"}});
-  EXPECT_EQ(project.scan({"unity.cc"}).problem, Bypass::kAbsoluteInclude);
+                   {"a.cc", "#include </elsewhere/b.h>\n#if __has_include(\"/elsewhere/b.h\")\n#endif\n"},
+                   {"probe.cc", "#if __has_include(\"/p/x/../none.h\")\n#endif\n"},
+                   {"named.cc", "#include HERE\n"},
+                   {"probed.cc", "#define IS(x) __has_include(x)\n#if IS(HERE)\n#endif\n"}});
+  const ScanResult unity = project.scan({"unity.cc"});
+  EXPECT_EQ(unity.problem, Bypass::kNone);
+  EXPECT_EQ(unity.absolute, "/p/a.cc");
   EXPECT_EQ(project.scan({"a.cc"}).problem, Bypass::kNone);
-  EXPECT_EQ(project.scan({"-DHERE=\"/p/x/../a.cc\"", "named.cc"}).problem, Bypass::kAbsoluteInclude);
-  EXPECT_EQ(project.scan({"-DHERE=\"/p/a.cc\"", "a.cc"}).problem, Bypass::kNone);
+  EXPECT_EQ(project.scan({"a.cc"}).absolute, "");
+  EXPECT_EQ(project.scan({"probe.cc"}).problem, Bypass::kAbsoluteInclude);
+  // What is computed may be data as well; as an include it fails where it is not found.
+  EXPECT_EQ(project.scan({"-DHERE=\"/p/a.cc\"", "named.cc"}).problem, Bypass::kNone);
+  EXPECT_EQ(project.scan({"-DHERE=\"/p/a.cc\"", "named.cc"}).absolute, "");
+  EXPECT_EQ(project.scan({"-DHERE=\"/p/a.cc\"", "probed.cc"}).problem, Bypass::kAbsoluteInclude);
+  EXPECT_EQ(project.scan({"-DHERE=/p", "probed.cc"}).problem, Bypass::kAbsoluteInclude);
+  EXPECT_EQ(project.scan({"-DHERE=\"/pp/a.cc\"", "probed.cc"}).problem, Bypass::kNone);
 }
 
 TEST(IncludeScan, EachFileIsReadOnce) {

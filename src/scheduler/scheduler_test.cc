@@ -207,6 +207,19 @@ TEST_F(SchedulerTest, AClientsCertificateCannotServe) {
           .ok());
 }
 
+TEST_F(SchedulerTest, ItsAddressIsOneThatOthersCanDial) {
+  const auto start = [](const std::string& advertise) -> std::string {
+    SchedulerOptions options;
+    options.listen = "0.0.0.0:0";
+    options.advertise = advertise;
+    auto started = SchedulerServer::start(options, tls({Role::kScheduler, "", "scheduler"}),
+                                          std::move(SigningKey::create()).value());
+    return started.ok() ? (*started)->address() : started.error().message;
+  };
+  EXPECT_NE(start("").find("--advertise"), std::string::npos);
+  EXPECT_EQ(start("farm1.example:4000"), "farm1.example:4000");
+}
+
 TEST_F(SchedulerTest, AMessageBeyondItsLimitIsRefused) {
   hpcc::v1::HeartbeatRequest request = beat("a:1");
   request.set_build(std::string(limits::kSchedulerMessageBytes, 'x'));

@@ -256,6 +256,22 @@ TEST(WorkerExecute, OneBootServesAllWhoAskAtOnceAndTenantsDoNotShare) {
 
 // --- who may ---
 
+TEST(WorkerAddress, IsOneThatOthersCanDial) {
+  Worker worker;
+  const auto start = [&](const std::string& advertise) -> std::string {
+    worker.server.reset();
+    WorkerOptions options = worker.options;
+    options.listen = "0.0.0.0:0";
+    options.advertise = advertise;
+    auto started = WorkerServer::start(options, tls_for({Role::kWorker, "", "w1"}),
+                                       std::move(SigningKey::load_or_create(worker.dir / "receipt.key")).value(),
+                                       fake_boot(worker.guests));
+    return started.ok() ? (*started)->address() : started.error().message;
+  };
+  EXPECT_NE(start("").find("--advertise"), std::string::npos);
+  EXPECT_EQ(start("farm1.example:4000"), "farm1.example:4000");
+}
+
 TEST(WorkerGate, AGrantMustBeThereAndHold) {
   Worker worker;
   Client client(worker, "acme");

@@ -77,13 +77,26 @@ def a_file_of_the_project_by_its_path_here_is_compiled_here(t):
     """What a guest, where the project is elsewhere, cannot find must not be told as the user's mistake."""
     up(t)
     project(t)
+    root = t.path("src")
     t.write("part.c", "int part(void) { return 7; }\n")
-    t.write("unity.c", f'#include "{t.path("src/part.c")}"\n')
+    t.write("unity.c", f'#include "{root}/part.c"\n')
     t.write("pasted.c", "#define TEXT(x) #x\n#define NAME(x) TEXT(x/part.c)\n#include NAME(HERE)\n")
-    check(compiled(t, "gcc -c unity.c -o unity.o".split()) == {"fallback_image"}, t.hpcc("explain unity.o").stdout)
-    check(compiled(t, ["gcc", "-c", "pasted.c", f"-DHERE={t.path('src')}", "-o", "pasted.o"]) == {"fallback_image"}, t.hpcc("explain pasted.o").stdout)
-    check(t.stats()["bypass_reasons"]["absolute_include"] == 2, t.stats()["bypass_reasons"])
-    check(t.hpcc(["gcc", "-c", "pasted.c", "-DHERE=/nowhere", "-o", "no.o"], ok=False).returncode == 1)
+    t.write("probe.c", "#define TEXT(x) #x\n#define NAME(x) TEXT(x/part.c)\n#if __has_include(NAME(HERE))\nint yes;\n#endif\n")
+    for source in ("unity.c", "pasted.c", "probe.c"):
+        check(compiled(t, ["gcc", "-c", source, f"-DHERE={root}", "-o", "a.o"]) == {"fallback_image"}, source, t.hpcc("explain a.o").stdout)
+    check(b"yes" in t.read("a.o"), "a probe found nothing")
+    check(t.stats()["bypass_reasons"]["absolute_include"] == 3, t.stats()["bypass_reasons"])
+    said = t.hpcc(["gcc", "-c", "pasted.c", "-DHERE=/nowhere", "-o", "no.o"], ok=False)
+    check(said.returncode == 1 and b"/nowhere/part.c: No such file" in said.stderr, said.stderr)
+    # Only data, or never read: a worker compiles it.
+    t.write("data.c", '#define H "inc/h.h"\n#include H\nconst char* data = DATA;\n#ifdef NEVER\n#include NEVER\n#endif\n')
+    check(compiled(t, ["gcc", "-c", "data.c", f'-DDATA="{root}/part.c"', "-o", "d.o"]) == {"remote_compiled"}, t.hpcc("explain d.o").stdout)
+    # And where nothing may be compiled here, the compiler's own words tell what is wrong.
+    t.write(".hpcc", f'image = "{t.digest}"\nfallback = "none"\n')
+    t.write("never.c", f'#ifdef NEVER\n#include "{root}/part.c"\n#endif\nint n;\n')
+    check(compiled(t, "gcc -c never.c -o n.o".split()) == {"remote_compiled"}, t.hpcc("explain n.o").stdout)
+    said = t.hpcc("gcc -c unity.c -o u.o", ok=False)
+    check(said.returncode == 1 and f"{root}/part.c: No such file".encode() in said.stderr, said.stderr)
 
 
 @test
