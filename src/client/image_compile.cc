@@ -348,6 +348,7 @@ Answer ImageCompile::locally(const BypassReason& reason) {
   local_reason_ = reason;
   is_query_ = is_query(reason);
   plain_ = !invocation_ || reason.reason == Bypass::kUnsupportedEnv;
+  if (!plain_ && !view_ && is_under(request_.cwd, place_.root)) (void)scan();  // for absolute_
   Store& store = engine_.store();
   const std::string detail = std::string(bypass_name(reason.reason)) + " " + reason.detail;
   log("not by a worker: " + detail);
@@ -429,8 +430,8 @@ Result<std::vector<std::string>> ImageCompile::image_words(const std::string& tr
   }
   run.umask = request_.umask;
   lone_outputs_ = make_lone_outputs(run);
-  if (plain_ || place_.root == kLogicalRoot) return image_command(run);
-  // At its own place as well, where the image leaves room for it: sources may include by absolute paths.
+  if (plain_ || !wants_own_place()) return image_command(run);
+  // Where the image leaves room for it.
   ImageRun both = run;
   for (std::string& place : plain_places()) both.places.push_back(std::move(place));
   Result<std::vector<std::string>> words = image_command(both);

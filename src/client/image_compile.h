@@ -86,6 +86,7 @@ class ImageCompile {
   void add_outputs(AuditRow* row);
   std::vector<std::string> plain_places() const;
   bool names_own_place(std::string_view text) const;
+  bool wants_own_place() const;
   std::vector<std::string> local_arguments() const;
   void render_dep_file();
   bool wants_colour() const;
@@ -114,6 +115,7 @@ class ImageCompile {
   std::set<std::string> outputs_;  // below the root
   std::vector<std::string> files_, directories_;
   std::vector<std::string> added_, added_directories_;  // what a guest looked for in vain
+  std::string absolute_;                                // see ScanResult
   std::vector<TreeFile> inputs_;
   bool cacheable_ = true;
   bool coloured_ = false;

@@ -51,11 +51,12 @@ bool ImageCompile::leaves_link(const std::string& path) const {
 std::optional<BypassReason> ImageCompile::scan() {
   view_ = std::make_unique<ProjectView>(mode_.projects(), place_.root);
   ScanResult found = scan_includes(*invocation_, env_, scan_place_, view_->scan_files());
+  absolute_ = found.absolute;
   // First: a file that cannot be seen may also have been taken for one that is not there.
   if (std::optional<BypassReason> reason = unseen()) return reason;
   if (found.problem != Bypass::kNone) return BypassReason{found.problem, found.detail, {}, {}};
-  if (!found.absolute.empty() && project_.fallback != ProjectFile::Fallback::kNone) {
-    return BypassReason{Bypass::kAbsoluteInclude, found.absolute, {}, {}};
+  if (!absolute_.empty() && project_.fallback != ProjectFile::Fallback::kNone) {
+    return BypassReason{Bypass::kAbsoluteInclude, absolute_, {}, {}};
   }
   // Clang looks at its outputs before it writes them, as it does at headers: were one asked for, it could not be told.
   for (const std::string& output : outputs_) {

@@ -117,14 +117,20 @@ bool ImageCompile::names_own_place(std::string_view text) const {
   return false;
 }
 
+// Whether a source includes by absolute paths, or could: an option's value holds one. No other command sees the project
+// at its own place as well, which no guest does.
+bool ImageCompile::wants_own_place() const {
+  if (local_reason_.reason == Bypass::kAbsoluteInclude || !absolute_.empty()) return true;
+  const std::vector<std::string> words = logical_arguments(family_, argv_, scan_place_);
+  return std::any_of(words.begin(), words.end(), [&](const auto& word) { return names_own_place(word); });
+}
+
 std::vector<std::string> ImageCompile::local_arguments() const {
   if (plain_) return plain_arguments(argv_, plain_places(), is_query_ ? Compiles::kNo : Compiles::kYes);
   std::vector<std::string> words =
       guest_arguments({*invocation_, argv_, request_.env, scan_place_, project_.date_time, wants_colour()});
-  const bool own = local_reason_.reason == Bypass::kAbsoluteInclude ||
-                   std::any_of(words.begin(), words.end(), [&](const auto& word) { return names_own_place(word); });
   for (const std::string& place : plain_places()) {
-    if (own) words.insert(words.begin() + 1, "-ffile-prefix-map=" + place + "=" + kLogicalRoot);
+    if (wants_own_place()) words.insert(words.begin() + 1, "-ffile-prefix-map=" + place + "=" + kLogicalRoot);
   }
   return words;
 }
