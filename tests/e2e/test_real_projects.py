@@ -101,11 +101,13 @@ def three_builds(t, name, compiler, env):
                if v != start["bypass_reasons"].get(k, 0)}
     not_compiles = sum(reasons.get(r, 0) for r in ("link", "preprocess", "no_source", "stdin"))
     bypassed = moved["bypass"] - not_compiles
+    # Redis's makefile writes foo.c and compiles it at once, to try an option: an input of the last tick is not stored.
+    fresh = reasons.get("input_changed", 0) if name == "redis" and t.slow else 0
     steps = moved["local_hit"] + moved["local_compiled"] + bypassed
     note = (f"{moved['local_hit']} hits of {steps} -c steps, bypassed {bypassed} {reasons}; "
             f"plain {plain_s:.1f} s, cold {cold_s:.1f} s, warm {warm_s:.1f} s")
     check(moved["error"] == 0, note)
-    check(moved["local_compiled"] == 0, "second build compiled", note)
+    check(moved["local_compiled"] == fresh <= 4, "second build compiled", note)
     check(bypassed <= 0.01 * steps, "too many bypasses:", note)
     check(moved["local_hit"] > 0, note)
     return note

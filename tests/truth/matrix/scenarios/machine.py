@@ -17,7 +17,8 @@ S("a mount over the assembler's directory", {"a.s": ".ifndef X\n.set X,0\n.endif
                                              "u/as": '#!/bin/sh\nexec /usr/bin/as --defsym X=2 "$@"\n'}, "CC -Bt/ -c a.s -o a.o",
   wrap_b=NS.format(src="@W@/u", dst="@W@/t"), expect=MISS, explain="t/as", needs=need_unshare, compilers=GCC)
 CH = {"a.c": "#include <hpcc-truth.h>\nint x = X;\n", "h1/hpcc-truth.h": "#define X 1\n", "h2/hpcc-truth.h": "#define X 2\n", "a": ""}
-BIND = "mkdir -p @T@/{r}/opt; mount -t tmpfs none @T@/{r}/opt; mkdir @T@/{r}/opt/inc; mount --bind @W@/{h} @T@/{r}/opt/inc;"
+BIND = "mkdir -p @T@/{r}/opt; mount -t tmpfs none @T@/{r}/opt; mkdir @T@/{r}/opt/inc; mount --bind @W@/{h} @T@/{r}/opt/inc; " \
+       "sleep 0.1;"  # clang lists /opt: what was made in the tick before a compile is not stored
 S("two chroots on one store, other headers", CH, "CC -isystem /opt/inc -c a.c -o a.o", wrap=ROOT.format(r="r1", more=BIND.format(r="r1", h="h1")),
   wrap_b=ROOT.format(r="r2", more=BIND.format(r="r2", h="h2")), expect=MISS, explain="hpcc-truth.h", needs=need_unshare)
 S("two chroots on one store, equal headers", {**CH, "h2/hpcc-truth.h": "#define X 1\n"}, "CC -isystem /opt/inc -c a.c -o a.o",
