@@ -86,8 +86,9 @@ std::optional<BypassReason> ImageCompile::prepare() {
   scan_place_.cwd = request_.cwd == place_.root ? "" : request_.cwd.substr(place_.root.size() + 1);
   // $PWD may name the same directory by another path; then it names the root so, too.
   const std::string& pwd = request_.pwd;
-  if (!pwd.empty() && pwd[0] == '/' && pwd != request_.cwd && pwd.ends_with("/" + scan_place_.cwd)) {
-    scan_place_.root_alias = pwd.substr(0, pwd.size() - scan_place_.cwd.size() - (scan_place_.cwd.empty() ? 0 : 1));
+  const std::string below = scan_place_.cwd.empty() ? "" : "/" + scan_place_.cwd;
+  if (!pwd.empty() && pwd[0] == '/' && pwd != request_.cwd && pwd.ends_with(below)) {
+    scan_place_.root_alias = pwd.substr(0, pwd.size() - below.size());
     if (!is_same_directory(scan_place_.root_alias, place_.root)) scan_place_.root_alias.clear();
   }
   auto read = [this](const std::string& path) {

@@ -38,6 +38,7 @@ using proxy::Kind;
 
 constexpr int kWorkerMs = 30'000;  // for the worker to take or give a message
 constexpr int64_t kWriteStallNs = int64_t{30} * 1'000'000'000;
+constexpr int kEndMs = 1000;  // for the reason of a stream that is over
 constexpr int kCancelGraceMs = 10'000;  // for the agent to end a cancelled compile
 
 // Descriptors, memory, threads and clocks: nothing with a path, nothing that makes a connection.
@@ -116,7 +117,11 @@ class Proxy {
 
   // The stream is over: what gRPC knows about it.
   [[noreturn]] void end_of_stream() {
-    context_.TryCancel();
+    // One that goes on, after a message that could not be read, is ended; one that has ended says why.
+    std::thread([this] {
+      poll(nullptr, 0, kEndMs);
+      context_.TryCancel();
+    }).detach();
     const grpc::Status status = stream_->Finish();
     fail({Code::kIo, "the guest ended the session: " + status.error_message(), 0});
   }

@@ -6,6 +6,7 @@
 import argparse
 import concurrent.futures
 import os
+import signal
 import sys
 import time
 import traceback
@@ -37,6 +38,7 @@ def run_one(fn, options):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored, and so its children
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slow", action="store_true")
