@@ -89,7 +89,9 @@ std::optional<BypassReason> ImageCompile::prepare() {
   const std::string below = scan_place_.cwd.empty() ? "" : "/" + scan_place_.cwd;
   if (!pwd.empty() && pwd[0] == '/' && pwd != request_.cwd && pwd.ends_with(below)) {
     scan_place_.root_alias = pwd.substr(0, pwd.size() - below.size());
-    if (!is_same_directory(scan_place_.root_alias, place_.root)) scan_place_.root_alias.clear();
+    // "/p/" and "/p/." are no other name: they would be cut off paths, and be mapped, in the wrong place.
+    const bool normal = lexically_normal(scan_place_.root_alias) == scan_place_.root_alias;
+    if (!normal || !is_same_directory(scan_place_.root_alias, place_.root)) scan_place_.root_alias.clear();
   }
   auto read = [this](const std::string& path) {
     return read_file(join_path(request_.cwd, path), limits::kResponseFileBytes);

@@ -61,7 +61,7 @@ void ImageCompile::record(const Finish* finish) {
   row.driver = on_host_ ? "host" : "namespace";
   row.name = record_name();
   row.exit = finish ? finish->exit_code : kExitUnknown;
-  if (!command_.arguments.empty() && local_reason_.reason != Bypass::kAbsoluteInclude) {  // which is another command
+  if (!command_.arguments.empty() && !wants_own_place()) {  // then it is another command
     row.action_digest = action_.hex();
     row.source_digest = input_root_.digest.hex();
   }
@@ -106,12 +106,13 @@ std::vector<std::string> ImageCompile::plain_places() const {
 
 // Such a path is not in a guest, whether a file is asked for by it or it is only data.
 bool ImageCompile::names_own_place(std::string_view text) const {
+  if (place_.root == kLogicalRoot) return false;
   const auto ends_name = [&](size_t at) {
     return at == text.size() || !(std::isalnum(static_cast<unsigned char>(text[at])) || strchr("_-.+", text[at]));
   };
   for (const std::string& place : plain_places()) {
     for (size_t at = text.find(place); at != std::string_view::npos; at = text.find(place, at + 1)) {
-      if (place_.root != kLogicalRoot && ends_name(at + place.size())) return true;
+      if (ends_name(at + place.size())) return true;
     }
   }
   return false;
@@ -129,8 +130,9 @@ std::vector<std::string> ImageCompile::local_arguments() const {
   if (plain_) return plain_arguments(argv_, plain_places(), is_query_ ? Compiles::kNo : Compiles::kYes);
   std::vector<std::string> words =
       guest_arguments({*invocation_, argv_, request_.env, scan_place_, project_.date_time, wants_colour()});
+  if (!wants_own_place()) return words;
   for (const std::string& place : plain_places()) {
-    if (wants_own_place()) words.insert(words.begin() + 1, "-ffile-prefix-map=" + place + "=" + kLogicalRoot);
+    words.insert(words.begin() + 1, "-ffile-prefix-map=" + place + "=" + kLogicalRoot);
   }
   return words;
 }

@@ -72,7 +72,7 @@ Status end(pid_t pid, const Fd& process) {
     } while (ready < 0 && errno == EINTR);
     return ready == 1;
   };
-  if ((signal_it(SIGTERM) != 0 && errno != ESRCH)) return errno_error("end process " + std::to_string(pid));
+  if (signal_it(SIGTERM) != 0 && errno != ESRCH) return errno_error("end process " + std::to_string(pid));
   if (ended(kStopMs) || (signal_it(SIGKILL), ended(kStopMs))) return {};
   return Error{Code::kTimeout, "process " + std::to_string(pid) + " does not end", 0};
 }

@@ -61,9 +61,7 @@ def a_row_is_replayed_in_a_new_sandbox_and_equal(t):
 
 @test
 def a_row_from_a_microvm_is_replayed_in_another(t):
-    t.digest = image.ready(t)
-    t.hpcc_dir_up = os.path.join(t.hpcc_dir, "up")
-    t.hpcc("up --driver qemu", timeout=300)
+    up_in_microvms(t)
     project(t)
     check(compiled(t, "gcc -O2 -Iinc -c src/a.c -o a.o".split()) == {"remote_compiled"}, t.hpcc("explain a.o").stdout)
     before = rows(t)
@@ -393,6 +391,12 @@ def two_tenants_share_neither_sandbox_nor_entry(t):
     check({"local", "zeta"} <= set(os.listdir(cas)), os.listdir(cas))
 
 
+def up_in_microvms(t):
+    t.digest = image.ready(t)
+    t.hpcc_dir_up = os.path.join(t.hpcc_dir, "up")
+    t.hpcc("up --driver qemu", timeout=300)
+
+
 def slow_source(n, steps=30000):
     """Some seconds of a compiler's time, in a file that differs from every other."""
     return ("constexpr unsigned long g(unsigned long n) { unsigned long s = 0; for (unsigned long i = 0; i < n; ++i) s += i * n; return s; }\n"
@@ -466,9 +470,7 @@ def a_sandbox_killed_in_the_middle_costs_a_row_and_no_object(t):
 
 @test
 def a_microvm_killed_in_the_middle_costs_a_row_and_no_object(t):
-    t.digest = image.ready(t)
-    t.hpcc_dir_up = os.path.join(t.hpcc_dir, "up")
-    t.hpcc("up --driver qemu", timeout=300)
+    up_in_microvms(t)
     project(t)
     t.write("s1.cc", slow_source(1, 2000))
     child = t.start([t.hpcc_bin, "g++", *SLOW, "s1.cc", "-o", "s1.o"])

@@ -293,6 +293,9 @@ def sources_that_include_by_absolute_paths_compile(t):
     alias = os.path.join(os.path.dirname(t.dir), "alias")
     os.symlink(t.dir, alias)
     t.hpcc(["gcc", "-c", "pasted.c", f"-DHERE={alias}", "-o", "a.o"], cwd=alias, env={"PWD": alias})
+    # A slash at its end makes no other name.
+    t.hpcc(["gcc", "-g", "-c", "unity.c", "-o", "a.o"], cwd=root, env={"PWD": root + "/"})
+    check(b"/hpcc/w/part.c" in t.read("a.o"), "a wrong prefix was mapped")
 
 
 @test
