@@ -34,10 +34,25 @@ struct PeerCredentials {
   uint32_t uid, gid;
 };
 
+bool credentials_of_peer(int fd, PeerCredentials* peer) {
+  socklen_t size = sizeof *peer;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &size) == 0;
+}
+
 bool peer_is_me(int fd) {
   PeerCredentials peer;
-  socklen_t size = sizeof peer;
-  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == geteuid();
+  return credentials_of_peer(fd, &peer) && peer.uid == geteuid();
+}
+
+bool same_peer(int fd, int other_fd) {
+  PeerCredentials one, other;
+  return credentials_of_peer(fd, &one) && credentials_of_peer(other_fd, &other) && one.pid == other.pid;
+}
+
+// Nor does connect() wait for ever then, where a stopped daemon's queue is full.
+void bound_sends(int fd) {
+  struct timeval deadline = {kSendDeadlineS, 0};
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof deadline);
 }
 
 bool make_dirs(const Path& path) {
@@ -54,6 +69,7 @@ bool make_dirs(const Path& path) {
 int try_connect(const Places& places) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
+  bound_sends(fd);
   struct sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   size_t name_size = strlen(places.name);
@@ -210,6 +226,7 @@ int spawn_engine(const Places& places) {
   int pair[2];
   if (!sibling("hpcc-tool", &program)) return -1;
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return -1;
+  bound_sends(pair[0]);
   pid_t child = fork();
   if (child == 0) {
     // A grandchild: the launcher must not meet it in waitpid. It ends when the socket does.
@@ -232,7 +249,12 @@ int spawn_engine(const Places& places) {
   return -1;
 }
 
-void abandon_daemon(const Places& places) {
+void abandon_daemon(const Places& places, int fd) {
+  // Another launcher may have been quicker: what listens now is the next daemon.
+  int now = try_connect(places);
+  const bool gone = now >= 0 && !same_peer(now, fd);
+  if (now >= 0) close(now);
+  if (gone) return;
   Path socket_path = places.run_dir;
   socket_path += "/";
   socket_path += places.name;
@@ -242,8 +264,6 @@ void abandon_daemon(const Places& places) {
 bool send_frame(int fd, frame::Type type, const void* a, size_t na, const void* b, size_t nb) {
   uint32_t header[3] = {frame::kMagic, static_cast<uint32_t>(type), static_cast<uint32_t>(na + nb)};
   struct iovec parts[3] = {{header, sizeof header}, {const_cast<void*>(a), na}, {const_cast<void*>(b), nb}};
-  struct timeval deadline = {kSendDeadlineS, 0};
-  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof deadline);
   struct msghdr message = {};
   message.msg_iov = parts;
   message.msg_iovlen = 3;

@@ -30,8 +30,8 @@ int connect_daemon(const Places& places);
 int connect_running(const Places& places);
 // A private engine for this one command: `hpcc-tool compile` over a socket pair. -1 when it cannot be started.
 int spawn_engine(const Places& places);
-// Moves a daemon that does not answer out of the way of the next launcher.
-void abandon_daemon(const Places& places);
+// Moves the daemon at the other end of `fd`, which does not answer, out of the way of the next launcher.
+void abandon_daemon(const Places& places, int fd);
 
 // Sends one frame of up to two parts; false when the peer is gone or does not take it within its deadline.
 bool send_frame(int fd, frame::Type type, const void* a, size_t na, const void* b = nullptr, size_t nb = 0);

@@ -233,7 +233,7 @@ int compile(char** argv) {
   if (engine.fd < 0) without_engine(driver.c_str(), argv);
   frame::Type type;
   int got = ask(engine.fd, request, &type, &reply);
-  if (got == 0 && engine.is_daemon) abandon_daemon(places);
+  if (got == 0 && engine.is_daemon) abandon_daemon(places, engine.fd);
   if (engine.is_daemon && (got < 0 || (got == 1 && is_other_build(type, reply)))) {
     // It was just about to end, or it died, or hpcc was replaced: once more without it.
     close(engine.fd);

@@ -311,7 +311,7 @@ int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, con
   int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   const Reported reported =
       report(engine, tracer, child, plan, code, started, clock_ns(CLOCK_MONOTONIC) - ticks, out, err);
-  if (reported == Reported::kUnanswered && daemon) abandon_daemon(*daemon);
+  if (reported == Reported::kUnanswered && daemon) abandon_daemon(*daemon, engine);
   close(engine);
   if (reported == Reported::kRefused) return kStrictExit;
   if (WIFSIGNALED(status)) {

@@ -15,6 +15,7 @@ constexpr size_t kHeaderBytes = 24;  // magic, slots, check
 constexpr uint64_t kUsedAt = 512;    // number of used slots; a hint, so it has no check
 constexpr uint64_t kSetsAt = 4096;
 constexpr size_t kSlotBytes = 128, kWays = 8, kSetBytes = kWays * kSlotBytes;
+constexpr int64_t kLockTimeoutMs = 50;  // a fact not kept costs one more look at a file
 constexpr size_t kFactBytes = 124;  // check, key, stamp, digest, facts; the rest is zero
 
 struct RawFact {
@@ -114,7 +115,7 @@ void Facts::put(std::string_view view, const std::vector<std::pair<std::string, 
   auto opened = writable_file();
   if (!opened.ok()) return;
   FilePtr file = *opened;
-  auto processes = FileLock::acquire(file->fd.get(), 1000);
+  auto processes = FileLock::acquire(file->fd.get(), kLockTimeoutMs);
   if (!processes.ok()) return;
   uint64_t used = 0;
   if (pread_some(file->fd.get(), &used, sizeof used, kUsedAt) != sizeof used) used = 0;

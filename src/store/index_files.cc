@@ -12,7 +12,8 @@
 namespace hpcc::store {
 namespace {
 
-constexpr int64_t kLockTimeoutMs = 10000;
+constexpr int64_t kLockTimeoutMs = 5000;
+constexpr int64_t kStuckTimeoutMs = 50;
 constexpr size_t kKeptBytes = 64u << 20;  // a larger damaged table is not kept
 
 std::string log_name(uint64_t generation) { return "index/log-" + std::to_string(generation); }
@@ -38,6 +39,12 @@ void remove_strays(const std::string& dir, uint64_t generation) {
   for (const std::string& name : list_directory(dir)) {
     if (name != "table" && name != log) ::unlink((dir + "/" + name).c_str());
   }
+}
+
+// The lock file is empty, unless somebody has waited in vain for who holds the lock (a stopped process, or one that
+// evicts much): then nobody else waits long, or a build would for each of its files. Who gets the lock empties the file.
+void mark_stuck(int lock_fd, bool stuck) {
+  [[maybe_unused]] const int marked = ::ftruncate(lock_fd, stuck ? 1 : 0);  // without the mark it only takes longer
 }
 
 }  // namespace
@@ -161,10 +168,16 @@ Result<FileLock> Index::lock_processes() {
       TRY_ASSIGN(lock_fd_, open_at(AT_FDCWD, path("lock").c_str(), O_RDWR | O_CREAT | O_NOFOLLOW));
       lock_pid_ = ::getpid();
     }
-    TRY_ASSIGN(FileLock lock, FileLock::acquire(lock_fd_.get(), kLockTimeoutMs));
     struct stat here, there;
+    const bool stuck = ::fstat(lock_fd_.get(), &here) == 0 && here.st_size != 0;
+    auto lock = FileLock::acquire(lock_fd_.get(), stuck ? kStuckTimeoutMs : kLockTimeoutMs);
+    if (!lock.ok()) {
+      if (!stuck && lock.error().code == Code::kTimeout) mark_stuck(lock_fd_.get(), true);
+      return std::move(lock).error();
+    }
     if (::fstat(lock_fd_.get(), &here) == 0 && ::stat(path("lock").c_str(), &there) == 0 &&
         identity_of(here) == identity_of(there)) {
+      if (here.st_size != 0) mark_stuck(lock_fd_.get(), false);
       return lock;
     }
     lock_fd_.reset();  // somebody removed the directory; make it anew

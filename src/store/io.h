@@ -35,7 +35,7 @@ struct FileIdentity {
 FileIdentity identity_of(const struct stat& st);
 
 // An advisory lock on a whole file, held by the open file description: it excludes other threads' and other processes'
-// locks and goes with the process, however it dies. Waits at most `timeout_ms`.
+// locks and goes with the process, however it dies. Waits at most `timeout_ms`: kTimeout.
 class FileLock {
  public:
   static Result<FileLock> acquire(int fd, int64_t timeout_ms);

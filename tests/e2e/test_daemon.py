@@ -1,8 +1,11 @@
 """The daemon's life: it starts on demand, never holds a build up, and its absence, crash or hang never fails one."""
+import contextlib
+import fcntl
 import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import time
 
@@ -338,6 +341,46 @@ def a_daemon_stopped_in_the_middle_of_a_build_does_not_fail_it(t):
     took = time.time() - started
     check(took < 60, f"the build took {took:.0f} s")
     return f"{took:.1f} s"
+
+
+@test
+def a_store_that_stays_locked_delays_a_build_only_once(t):
+    """As by a process that was stopped while it wrote. Not one wait for each file, and not for each process either."""
+    names = t.program(24)
+    t.settle()
+    took = []
+    for env in ({}, {"HPCC_DAEMON": "0"}):
+        t.write("first.c", SRC)
+        t.settle()
+        t.hpcc("gcc -c first.c", env=env)
+        t.hpcc("daemon stop")  # what it knows of files is written then at the latest
+        with held(t.path("state", "v1", "lock")), held(t.path("state", "v1", "facts")):
+            started = time.time()
+            t.run(["make", "-j4", f"CC={t.hpcc_bin} gcc"], env=env, timeout=100)
+            took.append(time.time() - started)
+        t.expect_objects(names)
+        t.hpcc("-C", env=env)
+        for hits in (0, len(names)):  # afterwards it stores and serves as ever
+            t.run("make clean")
+            before = t.hits(env)
+            t.run(["make", "-j4", f"CC={t.hpcc_bin} gcc"], env=env)
+            check(t.hits(env) - before == hits, t.stats(env))
+        t.run("make clean")
+        t.hpcc("-C", env=env)
+    check(max(took) < 30, took)
+    return f"{took[0]:.1f} s, without a daemon {took[1]:.1f} s"
+
+
+@contextlib.contextmanager
+def held(path):
+    """The lock of another process on a file of the store."""
+    fd = os.open(path, os.O_RDWR)
+    try:
+        whole = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, whole)
+        yield
+    finally:
+        os.close(fd)
 
 
 @test
