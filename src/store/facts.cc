@@ -16,7 +16,7 @@ constexpr uint64_t kUsedAt = 512;    // number of used slots; a hint, so it has 
 constexpr uint64_t kSetsAt = 4096;
 constexpr size_t kSlotBytes = 128, kWays = 8, kSetBytes = kWays * kSlotBytes;
 constexpr int64_t kLockTimeoutMs = 50;  // a fact not kept costs one more look at a file
-constexpr size_t kFactBytes = 124;  // check, key, stamp, digest, facts; the rest is zero
+constexpr size_t kFactBytes = 124;      // check, key, stamp, digest, facts; the rest is zero
 
 struct RawFact {
   char bytes[kSlotBytes];

@@ -42,7 +42,8 @@ void remove_strays(const std::string& dir, uint64_t generation) {
 }
 
 // The lock file is empty, unless somebody has waited in vain for who holds the lock (a stopped process, or one that
-// evicts much): then nobody else waits long, or a build would for each of its files. Who gets the lock empties the file.
+// evicts much): then nobody else waits long, or a build would for each of its files. Who gets the lock empties the
+// file.
 void mark_stuck(int lock_fd, bool stuck) {
   [[maybe_unused]] const int marked = ::ftruncate(lock_fd, stuck ? 1 : 0);  // without the mark it only takes longer
 }
