@@ -30,7 +30,8 @@ struct Seen {
   bool read = false, listed = false, executed = false, unfollowed = false, followed = false, readlinked = false;
   bool written = false, removed = false;
   bool read_before_write = false;
-  uint32_t looker = 0;        // of an output: the program that looked before anything was written
+  bool assembled = false, used_otherwise = false;  // read by an assembler; read or run by anything else
+  uint32_t looker = 0;                             // of an output: the program that looked before anything was written
   bool inconsistent = false;  // two looks saw different things and the tree itself did not write in between
 };
 
@@ -49,13 +50,24 @@ bool names_time(uint32_t facts) {
 }
 bool is_follow(Op op) { return op != Op::kLstat && op != Op::kReadlink; }
 
-void add_event(Seen& seen, const Event& event) {
+// A program that a process of the compile runs or ran.
+struct Program {
+  std::string path;
+  uint32_t number = 0;  // from 1, in the order of their starts
+  bool assembler = false;
+  bool has_written = false;
+};
+
+void add_event(Seen& seen, const Event& event, const Program* program) {
   if (!seen.first) seen.first = &event;
   if (event.op == Op::kWrite) seen.written = true;
   if (event.op == Op::kRemove) seen.removed = true;
   if (event.op == Op::kWrite || event.op == Op::kRemove) return;
   const bool untouched = !seen.written && !seen.removed;
   seen.read_before_write |= untouched && event.op == Op::kRead;
+  const bool assembler = program && program->assembler && event.op == Op::kRead;
+  seen.assembled |= assembler;
+  seen.used_otherwise |= !assembler && (event.op == Op::kRead || event.op == Op::kExec);
   seen.read |= event.op == Op::kRead;
   seen.listed |= event.op == Op::kList;
   seen.executed |= event.op == Op::kExec;
@@ -68,18 +80,13 @@ void add_event(Seen& seen, const Event& event) {
   }
 }
 
-// A program that a process of the compile runs or ran.
-struct Program {
-  std::string path;
-  uint32_t number = 0;  // from 1, in the order of their starts
-  bool has_written = false;
-};
+bool is_assembler_name(std::string_view name) { return name == "as" || name.ends_with("-as"); }
 
 // Of these it is known that they write the same whatever they see at the output's place when they start.
 bool is_compile_tool(const std::string& program) {
   const std::string_view name = basename_of(program);
-  const bool known = is_compiler_name(name) || name == "cc1" || name == "cc1plus" || name == "as" ||
-                     name.ends_with("-as") || name == "objcopy" || name.ends_with("-objcopy");
+  const bool known = is_compiler_name(name) || name == "cc1" || name == "cc1plus" || is_assembler_name(name) ||
+                     name == "objcopy" || name.ends_with("-objcopy");
   return known && is_elf_file(program);
 }
 
@@ -107,7 +114,7 @@ class Observer {
   bool prepares_output(const Event& event, OutputKind kind, const Program* program, Seen& seen) const;
   bool classify(const std::string& path, const Seen& seen);
   bool written_path(const std::string& path, const std::string& full, const Seen& seen);
-  bool present_file(const std::string& path, const std::string& full, const Event& look, const struct stat& now);
+  bool present_file(const std::string& path, const std::string& full, const Seen& seen, const struct stat& now);
   bool unfollowed_path(const std::string& path, const std::string& full, const Seen& seen);
   bool directory(const std::string& path, const std::string& full, const Seen& seen, const struct stat& now);
   void absent_path(const std::string& path);
@@ -144,7 +151,9 @@ const std::pair<const std::string, OutputKind>* Observer::as_output(const std::s
 
 Program* Observer::program_of(const Event& event) {
   if (event.op == Op::kExec && event.state == State::kFile) {
-    programs_[event.pid] = Program{join_path(place_.cwd, event.path), ++started_, false};
+    Program program{.path = join_path(place_.cwd, event.path), .number = ++started_};
+    program.assembler = is_assembler_name(basename_of(program.path)) && is_elf_file(program.path);
+    programs_[event.pid] = std::move(program);
   }
   auto found = programs_.find(event.pid);
   return found == programs_.end() ? nullptr : &found->second;
@@ -186,7 +195,7 @@ Observed Observer::run(const std::vector<Event>& events) {
       return std::move(result_);
     }
     if (program && (event.op == Op::kWrite || event.op == Op::kRemove)) program->has_written = true;
-    add_event(at->second, event);
+    add_event(at->second, event, program);
   }
   for (std::string_view path : order) {
     if (!classify(std::string(path), paths[path])) return std::move(result_);
@@ -215,7 +224,7 @@ bool Observer::classify(const std::string& path, const Seen& seen) {
   if (is_follow(look.op) && look.state == State::kAbsent) return refuse(Bypass::kInputChanged, path);
   if (S_ISDIR(now.st_mode)) return directory(path, full, seen, now);
   if (!S_ISREG(now.st_mode)) return refuse(Bypass::kVolatileInput, path);
-  if (!present_file(path, full, look, now)) return false;
+  if (!present_file(path, full, seen, now)) return false;
   return !seen.executed || add_interpreter(full, 0);
 }
 
@@ -237,19 +246,21 @@ bool Observer::written_path(const std::string& path, const std::string& full, co
   return true;
 }
 
-bool Observer::present_file(const std::string& path, const std::string& full, const Event& look,
+bool Observer::present_file(const std::string& path, const std::string& full, const Seen& seen,
                             const struct stat& now) {
+  const Event& look = *seen.first_look;
   const FileStamp stamp = stamp_of(now);
   if (is_follow(look.op)) {
-    const FileStamp seen{look.dev, look.ino, look.size, look.mtime_ns, look.ctime_ns};
-    if (look.state != State::kFile || !(seen == stamp)) return refuse(Bypass::kInputChanged, path);
+    const FileStamp looked_at{look.dev, look.ino, look.size, look.mtime_ns, look.ctime_ns};
+    if (look.state != State::kFile || !(looked_at == stamp)) return refuse(Bypass::kInputChanged, path);
   }
   if (stamp.ctime_ns >= fresh_ns_) return refuse(Bypass::kInputChanged, path);
   Result<FileFact> fact = files_.fact(files_.intern(full), now);
   if (!fact.ok() || !(fact->stamp == stamp)) return refuse(Bypass::kInputChanged, path);
-  // A binary file of the system is no source, whatever words are in it.
+  // A binary file of the system is no source, whatever words are in it; nor is what only an assembler reads (.incbin).
   const bool of_project = path[0] != '/' || (place_.root != "/" && is_under(path, place_.root));
-  if (of_project || !(fact->facts & kBinaryFact)) {
+  const bool assembled_only = seen.assembled && !seen.used_otherwise;
+  if (!assembled_only && (of_project || !(fact->facts & kBinaryFact))) {
     if (result_.time_path.empty() && names_time(fact->facts)) result_.time_path = path;
     result_.source_facts |= fact->facts;
   }
@@ -288,7 +299,7 @@ bool Observer::unfollowed_path(const std::string& path, const std::string& full,
   if (!S_ISLNK(now.st_mode)) {
     add_input(path, InputKind::kNotLink, BlobDigest(), now);
     if (S_ISREG(now.st_mode) && !seen.followed && !seen.readlinked) {
-      return present_file(path, full, *seen.first_look, now);
+      return present_file(path, full, seen, now);
     }
     return true;
   }

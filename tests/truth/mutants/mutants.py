@@ -126,7 +126,7 @@ mutant("check: an input skipped", "last-input-not-checked", (CHECK, "for (size_t
 mutant("observation: a look left out", "absent-paths-not-recorded", (OBSERVE, "  std::string directory(directory_of(path)), missing(basename_of(path));\n  for (;;) {",
                                                                     "  std::string directory(directory_of(path)), missing(basename_of(path));\n  if (path[0] != '/') return;\n  for (;;) {"),
        "absent: shadow beside the source", "absent: shadow in an earlier -I")
-mutant("observation: a look left out", "programs-not-recorded", (OBSERVE, "  if (!present_file(path, full, look, now)) return false;\n", "  if (!seen.executed && !present_file(path, full, look, now)) return false;\n"),
+mutant("observation: a look left out", "programs-not-recorded", (OBSERVE, "  if (!present_file(path, full, seen, now)) return false;\n", "  if (!seen.executed && !present_file(path, full, seen, now)) return false;\n"),
        "toolchain: -B directory: as edited")
 mutant("observation: a look left out", "script-interpreters-not-recorded", (OBSERVE, "return !seen.executed || add_interpreter(full, 0);", "return true;"), "toolchain: -B directory: the interpreter of as")
 mutant("observation: a look left out", "shared-objects-not-recorded", (OBSERVE, "  const FileStamp stamp = stamp_of(now);\n  if (is_follow(look.op)) {",
@@ -138,13 +138,15 @@ mutant("observation: a look left out", "proc-is-no-input", ("src/wire/volatile.c
 mutant("observation: a look left out", "only-equal-inodes-grouped", (OBSERVE, "    add(IdentityGroup::By::kMtimeSecond, members, same_second);\n", ""), "identity: equal #pragma once headers: mtimes")
 mutant("observation: a look left out", "directories-not-grouped", (OBSERVE, "if (directories.size() > 1) add", "if (directories.size() > 1000) add"), "identity: include directories become one", "identity: one include directory")
 mutant("observation: a look left out", "facts-of-headers-dropped", (OBSERVE, "    result_.source_facts |= fact->facts;\n", ""), "time: __TIME__ in a header", "time: __TIME__ behind -include")
-mutant("observation: races", "inputs-not-looked-at-again", ((OBSERVE, "if (look.state != State::kFile || !(seen == stamp)) return", "if (look.state != State::kFile) return"),
+mutant("observation: a look left out", "what-an-assembler-reads-is-never-a-source", (OBSERVE, "if (!assembled_only && (", "if (!seen.assembled && ("),
+       "time: __TIME__ in a header that .incbin takes in, too")
+mutant("observation: races", "inputs-not-looked-at-again", ((OBSERVE, "if (look.state != State::kFile || !(looked_at == stamp)) return", "if (look.state != State::kFile) return"),
                                                            (OBSERVE, "  if (stamp.ctime_ns >= fresh_ns_) return refuse(Bypass::kInputChanged, path);\n  Result<FileFact> fact = files_.fact(files_.intern(full), now);\n  if (!fact.ok() || ",
                                                             "  Result<FileFact> fact = files_.fact(files_.intern(full), now);\n  if (!fact.ok() || ")), "race: a header is edited during the compile")
-mutant("observation: races", "inputs-not-compared-with-the-look", (OBSERVE, "if (look.state != State::kFile || !(seen == stamp)) return", "if (look.state != State::kFile) return"),
+mutant("observation: races", "inputs-not-compared-with-the-look", (OBSERVE, "if (look.state != State::kFile || !(looked_at == stamp)) return", "if (look.state != State::kFile) return"),
        "race: a header's directory is exchanged during the compile")
 mutant("observation: races", "absent-paths-not-looked-at-again", ((OBSERVE, "if (is_follow(look.op) && look.state == State::kAbsent) return refuse(Bypass::kInputChanged, path);", ""),
-                                                                   (OBSERVE, "if (look.state != State::kFile || !(seen == stamp)) return", "if (look.state == State::kFile && !(seen == stamp)) return")),
+                                                                   (OBSERVE, "if (look.state != State::kFile || !(looked_at == stamp)) return", "if (look.state == State::kFile && !(looked_at == stamp)) return")),
        "race: a header appears during the compile")
 mutant("observation: outputs", "overwritten-inputs-allowed", (OBSERVE, "if (seen.read_before_write && (declared || seen.first_look->state == State::kFile)) {", "if (seen.read_before_write && !declared && seen.first_look->state == State::kFile) {"),
        "output: a header as output, edited")

@@ -7,6 +7,7 @@ BIN = 'asm(".section .d\\n.incbin \\"d.bin\\"\\n.text");\nint x;\n'
 S(".incbin in C: the file is edited", {"a.c": BIN, "d.bin": "one"}, change=write("d.bin", "two"), expect=MISS)
 S(".incbin in C: control", {"a.c": BIN, "d.bin": "one"}, change=touch("d.bin"))
 S(".incbin: same size and mtime", {"a.c": BIN, "d.bin": "one"}, change=write_same_stat("d.bin", "two"), expect=MISS)
+S(".incbin: words of time in the data", {"a.c": BIN, "d.bin": "__TIME__ __DA\0TE__ __TI ME__"}, change=touch("d.bin"), compilers=GCC)
 S(".incbin after a tab", {"a.c": BIN.replace(".incbin ", ".incbin\\t"), "d.bin": "one"}, change=write("d.bin", "two"), expect=MISS)
 S(".incbin split over string pieces", {"a.c": BIN.replace(".incbin", '.inc" "bin'), "d.bin": "one"}, change=write("d.bin", "two"),
   expect=MISS)
