@@ -159,7 +159,7 @@ std::optional<Answer> Compile::try_hit(bool* had_entries) {
     if (!result.bound_colour.empty() && result.bound_colour != colours) continue;
     if (!result.bound_names.empty() && result.bound_names != names) continue;
     if (!entry->manifest->matches(engine_.files())) continue;
-    if (wants_verification()) {
+    if (wants_verification(request_, engine_.store(), Counter::kLocalHit)) {
       verified_ = entry;
       log("verify " + key_.hex());
       return traced();

@@ -15,11 +15,6 @@ namespace {
 
 constexpr size_t kInputsNamed = 20;
 
-bool is_set(const std::vector<std::string>& env, std::string_view name) {
-  std::optional<std::string_view> value = find_env(env, name);
-  return value && !value->empty() && *value != "0";
-}
-
 std::string quoted(const std::string& word) {
   const auto plain = [](char c) { return isalnum(static_cast<unsigned char>(c)) || strchr("-_=+./:,@%", c); };
   if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
@@ -46,10 +41,23 @@ std::string inputs_only_in(const Manifest& a, const Manifest& b, const Place& pl
 
 }  // namespace
 
-bool Compile::wants_verification() const {
-  const double rate = verify_rate(find_env(request_.env, "HPCC_VERIFY"));
-  if (rate <= 0) return false;
-  return is_sampled(engine_.store().totals().counters[static_cast<size_t>(Counter::kLocalHit)], rate);
+bool wants_verification(const Request& request, Store& store, Counter kind) {
+  const double rate = verify_rate(find_env(request.env, "HPCC_VERIFY"));
+  return rate > 0 && is_sampled(store.totals().counters[static_cast<size_t>(kind)], rate);
+}
+
+bool fails_when_different(const Request& request) {
+  std::optional<std::string_view> strict = find_env(request.env, "HPCC_STRICT");
+  return strict && !strict->empty() && *strict != "0";
+}
+
+std::string quarantine_head(const Request& request, const DirectKey& key, const std::vector<std::string>& differences) {
+  std::string text = "The stored result of this compile differs from what the compiler gives now.\n\ncommand  ";
+  for (const std::string& word : request.argv) text += quoted(word) + " ";
+  text += "\ndirectory " + request.cwd + "\nkey      " + key.hex() + "\nfound    at " +
+          std::to_string(realtime_ns() / 1000000000) + " (Unix seconds)\n\n";
+  for (const std::string& difference : differences) text += "differs  " + difference + "\n";
+  return text;
 }
 
 // What the compile left behind. Its own writes tell an output from an older file in the same place; without a tracer
@@ -95,7 +103,7 @@ std::optional<Answer> Compile::finish_verification(const Finish& finish) {
   };
   if (finish.exit_code >= 128) return is_void("the compiler was killed");
   ResultImage stored{0, result.stdout_text, result.stderr_text, {}};
-  Result<std::vector<OutputImage>> images = stored_images(result, *invocation_, place_, store);
+  Result<std::vector<OutputImage>> images = stored_images(result, *invocation_, place_, store, {});
   if (!images.ok()) {
     (void)store.remove(key_, verified_->sequence).ok();
     engine_.forget(key_, place_);
@@ -136,18 +144,13 @@ Answer Compile::quarantine(const std::vector<std::string>& found, const Observed
   why_ = "HPCC_VERIFY: the stored result differs from what the compiler gives now";
   for (const std::string& difference : found) why_ += "\n" + difference;
   const std::string note = not_stored(Bypass::kQuarantined, where);
-  if (!is_set(request_.env, "HPCC_STRICT")) return {frame::Type::kStored, encode_string(note)};
+  if (!fails_when_different(request_)) return {frame::Type::kStored, encode_string(note)};
   return {frame::Type::kRefused,
           encode_string(history_name_ + ": the stored result differs from what the compiler gives now (" +
                         found.front() + "); see " + where)};
 }
 
 std::string Compile::quarantine_report(const std::vector<std::string>& found, const Observed& observed) const {
-  std::string text = "The stored result of this compile differs from what the compiler gives now.\n\ncommand  ";
-  for (const std::string& word : request_.argv) text += quoted(word) + " ";
-  text += "\ndirectory " + request_.cwd + "\nkey      " + key_.hex() + "\nfound    at " +
-          std::to_string(realtime_ns() / 1000000000) + " (Unix seconds)\n\n";
-  for (const std::string& difference : found) text += "differs  " + difference + "\n";
   // What only one of the two runs looked at is where the difference may come from.
   Result<std::vector<Entry>> entries = engine_.store().find(key_);
   std::string inputs;
@@ -161,7 +164,7 @@ std::string Compile::quarantine_report(const std::vector<std::string>& found, co
              observed.detail + ")\n";
   }
   if (inputs.empty()) inputs = "Both runs read the same files.\n";
-  return text + "\n" + inputs +
+  return quarantine_head(request_, key_, found) + "\n" + inputs +
          "\nNothing is stored or served for this command and source any more; remove this directory to allow it "
          "again. Run\nthe command once more: this report then says whether the compiler repeats itself.\n";
 }

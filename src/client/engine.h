@@ -118,7 +118,6 @@ class Compile {
   std::optional<Answer> serve(const Engine::Loaded& entry);
   Answer run_traced(bool had_entries);
   Answer traced() const;
-  bool wants_verification() const;
   // nullopt when the run proves nothing about the entry, and is a miss like any other.
   std::optional<Answer> finish_verification(const Finish& finish);
   Answer quarantine(const std::vector<std::string>& found, const Observed& observed, const ResultImage& stored,
@@ -162,6 +161,11 @@ class Compile {
 // A link is not cached; what went in and came out is recorded, so that a released binary can be tied to its compiles.
 // Returns what became of it.
 std::string record_link(Engine& engine, const Request& request, const BypassReason& link, const Finish& finish);
+// Whether HPCC_VERIFY asks for this hit to be compiled again; `kind` is what such hits are counted as.
+bool wants_verification(const Request& request, Store& store, Counter kind);
+bool fails_when_different(const Request& request);  // HPCC_STRICT
+// What a report of Quarantine begins with.
+std::string quarantine_head(const Request& request, const DirectKey& key, const std::vector<std::string>& differences);
 // One line in the file that the caller's HPCC_LOG names, if it does.
 void append_log(const Request& request, const std::string& subject, const std::string& text);
 

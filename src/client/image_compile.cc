@@ -71,8 +71,9 @@ Answer ImageCompile::begin() {
   if (!(request_.flags & frame::kRecache) && cacheable_) {
     if (std::optional<Answer> hit = try_hit()) return std::move(*hit);
   }
-  why_ = why_compiled();
-  engine_.store().count(Counter::kMissNoKey);
+  quarantined_ = engine_.quarantine().holds(key_);
+  if (!verified_) engine_.store().count(Counter::kMissNoKey);
+  why_ = verified_ ? "compiled again, to verify a hit" : quarantined_ ? "in quarantine" : why_compiled();
   timing_ = "scan " + std::to_string((scanned_ns - begun_ns_) / 1000) + ", action and store " +
             std::to_string((monotonic_ns() - scanned_ns) / 1000);
   return ask();
@@ -125,7 +126,6 @@ void ImageCompile::build_action() {
   submit_.image = project_.image;
   submit_.root = place_.root;
   submit_.timeout_ms = kRemoteTimeoutMs;
-  if (request_.flags & frame::kRecache) submit_.flags |= remote::kSkipCache;
   submit_.action = make_action(SizedDigest::of(submit_.command), input_root_, project_.image, cacheable_);
   action_ = ActionDigest::of(submit_.action);
 }
@@ -143,19 +143,26 @@ std::optional<Answer> ImageCompile::try_hit() {
     if (!result.bound_colour.empty() && result.bound_colour != colours) continue;
     if (!result.bound_names.empty() && result.bound_names != bound_names_text(*invocation_)) continue;
     if (!entry->manifest->matches(engine_.files())) continue;
-    Result<uint64_t> bytes =
-        place_outputs(result, *invocation_, place_, request_.umask, engine_.store(), {}, caller_waits_);
-    if (!bytes.ok()) continue;
-    Store& store = engine_.store();
-    store.touch(key_, entry->sequence);
-    store.count(Counter::kLocalHit);
-    store.count(Counter::kBytesServed, *bytes);
-    store.count(Counter::kHitTimeUs, static_cast<uint64_t>(monotonic_ns() - begun_ns_) / 1000);
-    engine_.note_hit(history_name_, key_, entry->sequence);
-    log("hit " + key_.hex());
-    return done(result, 0);
+    if (mode_.link() && wants_verification(request_, engine_.store(), Counter::kLocalHit)) {
+      verified_ = Verified{entry, {}, action_};
+      return std::nullopt;
+    }
+    if (std::optional<Answer> answer = serve(*entry)) return answer;
   }
   return std::nullopt;
+}
+
+std::optional<Answer> ImageCompile::serve(const Engine::Loaded& entry) {
+  Store& store = engine_.store();
+  Result<uint64_t> bytes = place_outputs(entry.result, *invocation_, place_, request_.umask, store, {}, caller_waits_);
+  if (!bytes.ok()) return std::nullopt;
+  store.touch(key_, entry.sequence);
+  store.count(Counter::kLocalHit);
+  store.count(Counter::kBytesServed, *bytes);
+  store.count(Counter::kHitTimeUs, static_cast<uint64_t>(monotonic_ns() - begun_ns_) / 1000);
+  engine_.note_hit(history_name_, key_, entry.sequence);
+  log("hit " + key_.hex());
+  return done(entry.result, 0);
 }
 
 // What changed since this output was made last: the command and the files that the scan knows, or what else the entry
@@ -209,6 +216,7 @@ Answer ImageCompile::ask() {
   };
   asked_s_ = static_cast<uint64_t>(realtime_ns() / 1'000'000'000);
   asked_seen_ = mode_.receipts().seen();
+  if ((request_.flags & frame::kRecache) || verified_ || quarantined_) submit_.flags |= remote::kSkipCache;
   for (const SeenNote& one : asked_seen_) submit_.seen.push_back({one.worker, one.rows});
   Result<uint64_t> id = mode_.link()->submit(std::move(submit_), deliver);
   if (!id.ok()) return locally({Bypass::kNoWorker, id.error().to_string(), {}, {}});
@@ -272,10 +280,10 @@ Answer ImageCompile::take(const remote::RemoteResult& result, HeldBlobs blobs) {
     build_action();
     return ask();
   }
-  return accept(result, *probes, std::move(blobs));
+  return accept(result, *std::move(probes), std::move(blobs));
 }
 
-Answer ImageCompile::accept(const remote::RemoteResult& result, const Probes& probes, HeldBlobs blobs) {
+Answer ImageCompile::accept(const remote::RemoteResult& result, Probes probes, HeldBlobs blobs) {
   Store& store = engine_.store();
   if (result.exit_code != 0 && project_.fallback != ProjectFile::Fallback::kNone &&
       names_own_place(result.stderr_text)) {
@@ -284,46 +292,63 @@ Answer ImageCompile::accept(const remote::RemoteResult& result, const Probes& pr
   }
   Collected collected = collect_guest_outputs(*invocation_, scan_place_, result, store, blobs);
   if (collected.problem != Bypass::kNone) return locally({collected.problem, collected.detail, {}, {}});
-  store.count(result.cached ? Counter::kRemoteHit : Counter::kRemoteCompiled);
-  CompileResult& made = collected.result;
-  Result<uint64_t> bytes = place_outputs(made, *invocation_, place_, request_.umask, store, blobs, caller_waits_);
+  Made made{std::move(collected), std::move(probes), std::move(blobs), result.exit_code, result.cached, result.worker};
+  if (verified_) return finish_verification(std::move(made));
+  if (made.cached && made.exit_code == 0 && wants_verification(request_, store, Counter::kRemoteHit)) {
+    verified_ = Verified{nullptr, std::move(made), action_};
+    build_action();
+    return ask();
+  }
+  store.count(made.cached ? Counter::kRemoteHit : Counter::kRemoteCompiled);
+  const std::string how = std::string(made.cached ? "hit" : "compiled") + " by worker " + made.worker;
+  if (!quarantined_) return deliver(std::move(made), how, true);
+  Result<ResultImage> again = image_of(made.collected.result, made.exit_code, made.blobs);
+  if (again.ok()) engine_.quarantine().note_repeat(key_, *again);
+  return deliver(std::move(made), how + ", not stored: quarantined", false);
+}
+
+// The outputs go to their places, and into the store.
+Answer ImageCompile::deliver(Made made, const std::string& how, bool stores) {
+  Store& store = engine_.store();
+  CompileResult& result = made.collected.result;
+  Result<uint64_t> bytes =
+      place_outputs(result, *invocation_, place_, request_.umask, store, made.blobs, caller_waits_);
   if (!bytes.ok()) return locally({Bypass::kStoreError, bytes.error().to_string(), {}, {}});
-  const std::string how = std::string(result.cached ? "hit" : "compiled") + " by worker " + result.worker;
   log(how + ", us: " + timing_ + ", in all " + std::to_string((monotonic_ns() - begun_ns_) / 1000));
-  if (result.exit_code != 0) {
+  if (made.exit_code != 0) {
     const std::string object = join_path(request_.cwd, invocation_->object);
     struct stat info;
-    if (removes_old_object(made.stderr_text) && lstat(object.c_str(), &info) == 0 && S_ISREG(info.st_mode))
+    if (removes_old_object(result.stderr_text) && lstat(object.c_str(), &info) == 0 && S_ISREG(info.st_mode))
       unlink(object.c_str());
     write_history("failed, " + how);
-    return done(made, result.exit_code);
+    return done(result, made.exit_code);
   }
-  if (!made.stdout_text.empty() || !made.stderr_text.empty()) made.bound_colour = wants_colour() ? "on" : "off";
-  made.compile_ns = static_cast<uint64_t>(monotonic_ns() - begun_ns_);
-  store_result(collected, probes, blobs);
+  if (!result.stdout_text.empty() || !result.stderr_text.empty()) result.bound_colour = wants_colour() ? "on" : "off";
+  result.compile_ns = static_cast<uint64_t>(monotonic_ns() - begun_ns_);
+  if (stores) store_result(made);
   write_history(how);
-  return done(made, 0);
+  return done(result, 0);
 }
 
 // The outputs are in place: that the store fails is only counted.
-void ImageCompile::store_result(const Collected& collected, const Probes& probes, const HeldBlobs& blobs) {
+void ImageCompile::store_result(const Made& made) {
   Store& store = engine_.store();
-  Manifest manifest = manifest_of(probes);
-  const bool asked = asked_for_output(probes);
+  Manifest manifest = manifest_of(made.probes);
+  const bool asked = asked_for_output(made.probes);
   if (!cacheable_ || asked || view_->failure()) {
     store.count(Counter::kNotStored);
     store.count_reason(asked ? Bypass::kInputChanged : view_->failure() ? Bypass::kUnreadable : Bypass::kTimeMacro);
     return;
   }
   auto put_all = [&]() -> Status {
-    for (const StoredOutput& output : collected.result.outputs) {
-      const auto found = blobs.find(output.digest);
-      if (found != blobs.end()) TRY(store.put_blob(output.digest, found->second));
+    for (const StoredOutput& output : made.collected.result.outputs) {
+      const auto found = made.blobs.find(output.digest);
+      if (found != made.blobs.end()) TRY(store.put_blob(output.digest, found->second));
     }
-    return store.put(key_, Entry{0, std::move(manifest), collected.result});
+    return store.put(key_, Entry{0, std::move(manifest), made.collected.result});
   };
   if (!put_all().ok()) return store.count(Counter::kError);
-  store.count(Counter::kBytesStored, collected.bytes);
+  store.count(Counter::kBytesStored, made.collected.bytes);
   write_key_text(store, key_, key_text_);
 }
 
@@ -348,6 +373,7 @@ bool ImageCompile::removes_old_object(const std::string& messages) const {
 
 // No worker: the image's compiler here, or what .hpcc allows in its place.
 Answer ImageCompile::locally(const BypassReason& reason) {
+  if (verified_) return unverified(reason);
   local_reason_ = reason;
   is_query_ = is_query(reason);
   plain_ = !invocation_ || reason.reason == Bypass::kUnsupportedEnv;

@@ -4,6 +4,9 @@
 //   begin() → Answer; kBusy: a worker is asked, `wake` is called when resume() has something to do;
 //   kRun: finish() when the launcher reports.
 //
+// A hit that HPCC_VERIFY chooses, here or at the worker, is compiled by a worker and compared; where that cannot be, it
+// is served as it is.
+//
 // Nothing that a guest or a worker says becomes a key or takes an input away: its failed probes can only add inputs, of
 // which digest and name are this client's own.
 //
@@ -52,6 +55,22 @@ class ImageCompile {
     Wake wake;
   };
 
+  // What a worker gave.
+  struct Made {
+    Collected collected;
+    Probes probes;
+    HeldBlobs blobs;
+    int exit_code = 0;
+    bool cached = false;  // from the worker's cache
+    std::string worker;
+  };
+  // A hit that is compiled again: an entry of the store, or what the worker's cache gave.
+  struct Verified {
+    std::shared_ptr<Engine::Loaded> entry;
+    Made made;
+    ActionDigest action;
+  };
+
   std::optional<BypassReason> prepare();
   std::optional<BypassReason> check_outputs();
   std::optional<BypassReason> scan();
@@ -61,6 +80,7 @@ class ImageCompile {
   std::optional<BypassReason> check_time(uint32_t facts);
   void build_action();
   std::optional<Answer> try_hit();
+  std::optional<Answer> serve(const Engine::Loaded& entry);
   Answer ask();
   Answer take(const remote::RemoteResult& result, HeldBlobs blobs);
   bool leaves_link(const std::string& path) const;
@@ -69,8 +89,14 @@ class ImageCompile {
   std::optional<BypassReason> add_missing(const Probes& probes, bool* added);
   std::optional<BypassReason> check_added();
   bool asked_for_output(const Probes& probes) const;
-  Answer accept(const remote::RemoteResult& result, const Probes& probes, HeldBlobs blobs);
-  void store_result(const Collected& collected, const Probes& probes, const HeldBlobs& blobs);
+  Answer accept(const remote::RemoteResult& result, Probes probes, HeldBlobs blobs);
+  Answer deliver(Made made, const std::string& how, bool stores);
+  Answer finish_verification(Made made);
+  Answer quarantine(Made made, const std::vector<std::string>& found, const ResultImage& stored,
+                    const ResultImage& compiled);
+  Answer unverified(const BypassReason& reason);
+  Result<ResultImage> image_of(const CompileResult& result, int exit_code, const HeldBlobs& blobs);
+  void store_result(const Made& made);
   Manifest manifest_of(const Probes& probes);
   std::map<std::string, std::set<std::string>> absent_names(const Probes& probes);
   Answer done(const CompileResult& result, int exit_code);
@@ -127,6 +153,9 @@ class ImageCompile {
   ActionDigest action_;
   DirectKey key_;  // of the first round's Action
   std::string key_text_, why_, history_name_;
+
+  std::optional<Verified> verified_;
+  bool quarantined_ = false;
 
   std::shared_ptr<Inbox> inbox_;
   uint64_t asked_ = 0;                // id of what the link was asked, 0: nothing

@@ -372,13 +372,13 @@ Result<uint64_t> place_outputs(const CompileResult& result, const Invocation& in
 }
 
 Result<std::vector<OutputImage>> stored_images(const CompileResult& result, const Invocation& invocation,
-                                               const Place& place, Store& store) {
+                                               const Place& place, Store& store, const HeldBlobs& held) {
   std::vector<OutputImage> images;
   for (const StoredOutput& stored : result.outputs) {
     if (!names_output_of(stored, invocation)) {
       return Error{Code::kCorrupt, "entry names other outputs than the command", 0};
     }
-    TRY_ASSIGN(std::string bytes, output_bytes(stored, result, invocation, place, store, {}));
+    TRY_ASSIGN(std::string bytes, output_bytes(stored, result, invocation, place, store, held));
     images.push_back({invocation.outputs[stored.index].path, std::move(bytes), stored.executable});
   }
   return images;

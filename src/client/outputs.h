@@ -50,7 +50,7 @@ Result<DepFile> decode_dep_list(std::string_view text, const Place& place);
 std::vector<std::string> dep_targets(const Invocation& invocation);
 // What place_outputs would write, and what a compile wrote: `written` as for collect_outputs.
 Result<std::vector<OutputImage>> stored_images(const CompileResult& result, const Invocation& invocation,
-                                               const Place& place, Store& store);
+                                               const Place& place, Store& store, const HeldBlobs& held);
 std::vector<OutputImage> written_images(const Invocation& invocation, const Place& place,
                                         const std::set<std::string>& written);
 

@@ -49,6 +49,9 @@ inline constexpr uint32_t kUntraced = 1, kTruncated = 2, kForeign = 4, kNetwork 
 // Reason of kExec: the engine is of another build of hpcc.
 inline constexpr char kOtherBuild[] = "other build of hpcc";
 
+// What HPCC_STRICT ends a compile with that the compiler did not fail.
+inline constexpr int kStrictExit = 125;
+
 // Descriptors that one kLend frame may carry.
 inline constexpr size_t kLentDescriptors = 3;
 

@@ -197,7 +197,7 @@ bool is_complete_done(Buffer& reply) {
 [[noreturn]] void without_engine(const char* driver, char** argv) {
   if (env_flag("HPCC_STRICT")) {
     fprintf(stderr, "hpcc: no daemon and no engine can be started, and HPCC_STRICT is set (see hpcc doctor)\n");
-    _exit(kStrictExit);
+    _exit(frame::kStrictExit);
   }
   Path project;
   if (find_image_project(&project)) {
@@ -205,7 +205,7 @@ bool is_complete_done(Buffer& reply) {
             "hpcc: no engine can be started (see hpcc doctor), and %s names the image that compiles here. "
             "HPCC_DISABLE=1 takes this machine's compiler.\n",
             project.c_str());
-    _exit(kStrictExit);
+    _exit(frame::kStrictExit);
   }
   become(driver, argv);
 }

@@ -313,7 +313,7 @@ int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, con
       report(engine, tracer, child, plan, code, started, clock_ns(CLOCK_MONOTONIC) - ticks, out, err);
   if (reported == Reported::kUnanswered && daemon) abandon_daemon(*daemon, engine);
   close(engine);
-  if (reported == Reported::kRefused) return kStrictExit;
+  if (reported == Reported::kRefused) return frame::kStrictExit;
   if (WIFSIGNALED(status)) {
     signal(WTERMSIG(status), SIG_DFL);
     raise(WTERMSIG(status));

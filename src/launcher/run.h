@@ -5,8 +5,6 @@
 
 namespace hpcc::launcher {
 
-inline constexpr int kStrictExit = 125;  // what HPCC_STRICT ends a compile with that the compiler did not fail
-
 // `reply` is the payload of a kRun frame. Returns the exit code for this process; dies of the compiler's signal if the
 // compiler did. Closes `engine`. `daemon`: where the daemon is that answered, or nullptr.
 int run_compiler(const char* driver, char** argv, int engine, Buffer& reply, const Places* daemon);

@@ -1,7 +1,9 @@
 """HPCC_VERIFY: hits that are compiled again. A wrong entry is planted with a compiler that depends on what nobody can see."""
+import glob
 import os
 import time
 
+import test_remote
 from harness import check, test
 
 MODES = ({}, {"HPCC_DAEMON": "0"})
@@ -226,3 +228,86 @@ def a_killed_compiler_proves_nothing(t):
         os.unlink(log)
         t.run(command, env=env)
         check(t.hits(env) == 1 and t.counters(env)["verify_differed"] == 0, t.counters(env))
+
+
+# --- in a project whose .hpcc names an image: a worker compiles again ---
+# as heads its listing with the name of its temporary source: another one in each run.
+LISTING = "gcc -c a.c -o a.o -Wa,-al=a.lst"
+
+
+def farm(t):
+    test_remote.up(t)
+    test_remote.project(t)
+    t.write("a.c", "int f(void) { int unused; return 1; }\n")
+    t.settle()
+
+
+def moved(t, words, env=None):
+    before = t.counters(env)
+    done = t.hpcc(words, env=env, timeout=300, ok=False)
+    after = t.counters(env)
+    return done, {name: after[name] - before[name] for name in after if after[name] != before[name]}
+
+
+@test
+def a_workers_hit_is_compiled_again(t):
+    farm(t)
+    words = "gcc -Wall -c a.c -o a.o"
+    first, counted = moved(t, words)
+    check(counted.get("remote_compiled") == 1 and b"unused" in first.stderr, counted, first.stderr)
+    made, env = t.read("a.o"), {"HPCC_VERIFY": "1", "HPCC_STRICT": "1"}
+    for hit in ("local_hit", "remote_hit", "local_hit"):
+        os.unlink(t.path("src/a.o"))
+        rows = len(test_remote.rows(t))
+        done, counted = moved(t, words, env)
+        check(counted.get(hit) == 1 and counted.get("verified") == 1 and "remote_compiled" not in counted, hit, counted)
+        check((done.returncode, done.stdout, done.stderr) == (0, first.stdout, first.stderr), done)
+        check(t.read("a.o") == made, "object")
+        check(len(test_remote.rows(t)) == rows + (2 if hit == "remote_hit" else 1), "the worker compiled nothing", test_remote.rows(t))
+        if counted.get("local_hit"):
+            t.hpcc("-C")
+    check(not os.path.exists(t.path("state/quarantine")), "quarantine")
+
+
+@test
+def a_workers_result_that_differs_is_kept_and_never_served_again(t):
+    farm(t)
+    for emptied in (False, True):  # the entry here; what the worker's cache gives
+        moved(t, LISTING)
+        old = t.read("a.lst")
+        if emptied:
+            t.hpcc("-C")
+        done, counted = moved(t, LISTING, {"HPCC_VERIFY": "1"})
+        check(done.returncode == 0 and done.stderr == b"", "the build goes on", done)
+        check(counted.get("verify_differed") == 1 and counted.get("remote_compiled") == 1 and "verified" not in counted, counted)
+        check(t.read("a.lst") != old, "the build gets what the compiler gives")
+        (kept,) = glob.glob(t.path("state/quarantine/*"))
+        (stored,), (compiled,) = glob.glob(kept + "/stored/*-a.lst"), glob.glob(kept + "/compiled/*-a.lst")
+        check((test_remote.read_at(stored), test_remote.read_at(compiled)) == (old, t.read("a.lst")), "evidence")
+        report = t.hpcc(["inspect", os.path.basename(kept)[:8]]).stdout.decode()
+        check("a.lst" in report and "worker" in report and t.digest in report, report)
+        check("quarantined" in t.hpcc("explain a.o").stdout.decode(), t.hpcc("explain a.o").stdout)
+        for _ in range(2):  # neither from here nor from the worker's cache
+            _, counted = moved(t, LISTING)
+            check(counted.get("remote_compiled") == 1 and not {"local_hit", "remote_hit"} & set(counted), counted)
+        check("a third result" in t.hpcc(["inspect", os.path.basename(kept)[:8]]).stdout.decode(), "repeat")
+        for path in glob.glob(kept + "/**", recursive=True)[::-1]:
+            (os.rmdir if os.path.isdir(path) else os.unlink)(path)
+    moved(t, LISTING)
+    done, counted = moved(t, LISTING, {"HPCC_VERIFY": "1", "HPCC_STRICT": "1"})
+    check(done.returncode == 125 and b"hpcc: " in done.stderr and b"a.lst" in done.stderr, done)
+
+
+@test
+def without_a_worker_a_chosen_hit_is_served_as_it_is(t):
+    farm(t)
+    words = "gcc -c a.c -o a.o"
+    moved(t, words)
+    made = t.read("a.o")
+    os.unlink(t.path("src/a.o"))
+    t.hpcc("down")
+    for more in ({}, {"HPCC_DAEMON": "0"}):
+        done, counted = moved(t, words, {"HPCC_VERIFY": "1", "HPCC_LOG": t.path("log"), **more})
+        check(done.returncode == 0 and t.read("a.o") == made and counted.get("local_hit") == 1 and "verified" not in counted, done, counted)
+    with open(t.path("log")) as f:
+        check("not verified: no_worker" in f.read(), "log")
