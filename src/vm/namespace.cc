@@ -281,6 +281,10 @@ class NamespaceSandbox final : public Sandbox {
   const SandboxInfo& info() const override { return info_; }
   int ended_fd() const override { return guest_.get(); }
 
+  std::string last_words() override {
+    return guest_ && has_ended() ? "its first process has ended; " + complaint() : "";
+  }
+
   // The first process is gone when everything in its PID namespace is.
   Status stop(Deadline deadline) override {
     if (!guest_) return {};

@@ -104,6 +104,11 @@ class QemuSandbox final : public Sandbox {
   const SandboxInfo& info() const override { return info_; }
   int ended_fd() const override { return supervisor_.pidfd(); }
 
+  std::string last_words() override {
+    struct pollfd ended = {supervisor_.pidfd(), POLLIN, 0};
+    return !stopped_ && poll(&ended, 1, 0) > 0 ? why_ended().message : "";
+  }
+
   Status stop(Deadline deadline) override {
     if (stopped_) return {};
     control_.reset();
@@ -231,8 +236,8 @@ Result<std::unique_ptr<Sandbox>> start_in(const SandboxSpec& spec, const std::st
     supervisor.argv.push_back(std::move(word));
   }
   supervisor.environment = {"PATH=/usr/bin:/bin", "LC_ALL=C"};
-  supervisor.descriptors = {-1, -1, -1, theirs.get(), parts.kernel.get(), parts.initramfs.get(), parts.squashfs.get(),
-                            parts.verity.get()};
+  supervisor.descriptors = {
+      -1, -1, -1, theirs.get(), parts.kernel.get(), parts.initramfs.get(), parts.squashfs.get(), parts.verity.get()};
   TRY_ASSIGN(Child child, Child::start(supervisor));
   auto sandbox = std::make_unique<QemuSandbox>(std::move(info), spec.state_dir, std::move(child), std::move(ours));
   TRY(sandbox->wait_started(deadline));

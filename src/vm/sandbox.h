@@ -50,6 +50,8 @@ class Sandbox {
   virtual const SandboxInfo& info() const = 0;
   // Readable (POLLIN) once the guest has ended, by itself or not.
   virtual int ended_fd() const = 0;
+  // Why it ended by itself, as far as is known, for people; "" while it has not.
+  virtual std::string last_words() = 0;
   // Ends the guest and proves that nothing is left; an Error names what is. After it only info() may be called.
   virtual Status stop(Deadline deadline) = 0;
 };

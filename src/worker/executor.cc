@@ -161,7 +161,9 @@ Result<hpcc::v1::Receipt> Executor::append(const Caller& caller, const AuditRow&
 }
 
 // A compile began and nothing came of it: the log says so.
-void Executor::append_lost(AuditRow row, int64_t started_ms) {
+void Executor::append_lost(AuditRow row, int64_t started_ms, const Error& why) {
+  fprintf(stderr, "hpcc-worker: compile %s in guest %s is lost: %s\n", row.row_id.c_str(), row.vm.c_str(),
+          why.to_string().c_str());
   row.disposition = Disposition::kLost;
   row.duration_ms = static_cast<uint64_t>(monotonic_ms() - started_ms);
   const auto appended = parts_.log.append(row, Deadline::after_ms(kAppendMs));
@@ -286,14 +288,14 @@ reapi::ExecuteResponse Executor::execute(const ExecuteJob& job, Cancel cancel, D
   auto guest = compile(job.caller.tenant, *lease, plan.compile, cancel, deadline);
   stamp(times.mutable_execution_completed_timestamp());
   if (!guest.ok()) {
-    append_lost(std::move(row), started_ms);
+    append_lost(std::move(row), started_ms, guest.error());
     return guest.error().code == Code::kNotFound ? lost_inputs(job, guest.error()) : failed(status_of(guest.error()));
   }
   row.duration_ms = static_cast<uint64_t>(monotonic_ms() - started_ms);
   *times.mutable_output_upload_start_timestamp() = times.execution_completed_timestamp();
   auto made = keep(job, *guest);
   if (!made.ok()) {
-    append_lost(std::move(row), started_ms);
+    append_lost(std::move(row), started_ms, made.error());
     return failed(status_of(made.error()));
   }
   stamp(times.mutable_output_upload_completed_timestamp());
@@ -338,7 +340,7 @@ Result<hpcc::v1::ReplayResponse> Executor::replay(const Caller& caller, const Si
   const int64_t started_ms = monotonic_ms();
   auto guest = compile(caller.tenant, lease, plan.compile, cancel, deadline);
   if (!guest.ok()) {
-    append_lost(std::move(row), started_ms);
+    append_lost(std::move(row), started_ms, guest.error());
     return std::move(guest).error();
   }
   row.duration_ms = static_cast<uint64_t>(monotonic_ms() - started_ms);

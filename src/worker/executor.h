@@ -74,7 +74,7 @@ class Executor {
   Result<hpcc::v1::Receipt> append(const Caller& caller, const AuditRow& row, const std::string& probes,
                                    Deadline deadline);
   reapi::ExecuteResponse lost_inputs(const ExecuteJob& job, const Error& error);
-  void append_lost(AuditRow row, int64_t started_ms);
+  void append_lost(AuditRow row, int64_t started_ms, const Error& why);
   void inline_files(const std::string& tenant, const Inlined& inlined, reapi::ActionResult* result);
   Result<GuestResult> compile(const std::string& tenant, const Sessions::Lease& lease, const GuestCompile& what,
                               Cancel cancel, Deadline deadline);

@@ -162,6 +162,9 @@ void Sessions::end(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Slo
   Guest guest = std::move(slot->guest);
   changed_.notify_all();
   lock.unlock();
+  if (const std::string words = guest.sandbox->last_words(); !words.empty()) {
+    fprintf(stderr, "hpcc-worker: guest %s: %s\n", guest.sandbox->info().vm_id.c_str(), words.c_str());
+  }
   guest.session.reset();
   const Status stopped = guest.sandbox->stop(Deadline::after_ms(options_.stop_ms));
   if (!stopped.ok()) fprintf(stderr, "hpcc-worker: %s\n", stopped.error().to_string().c_str());

@@ -104,6 +104,7 @@ class FakeSandbox final : public Sandbox {
   Result<Fd> connect(Deadline) override { return Error{Code::kUnsupported, "no stream"}; }
   const SandboxInfo& info() const override { return info_; }
   int ended_fd() const override { return ended_.get(); }
+  std::string last_words() override { return ""; }
   Status stop(Deadline) override { return {}; }
 
  private:

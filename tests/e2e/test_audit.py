@@ -397,6 +397,11 @@ def up_in_microvms(t):
     t.hpcc("up --driver qemu", timeout=300)
 
 
+def worker_log(t):
+    with open(os.path.join(t.hpcc_dir_up, "log/worker.log"), errors="replace") as f:
+        return f.read()[-3000:]
+
+
 def slow_source(n, steps=30000):
     """Some seconds of a compiler's time, in a file that differs from every other."""
     return ("constexpr unsigned long g(unsigned long n) { unsigned long s = 0; for (unsigned long i = 0; i < n; ++i) s += i * n; return s; }\n"
@@ -481,7 +486,7 @@ def a_microvm_killed_in_the_middle_costs_a_row_and_no_object(t):
     check(child.wait(timeout=600) == 0, t.hpcc("explain s1.o").stdout)
     lost, again = rows(t)
     check((lost[KIND], lost[EXIT], lost[NAME]) == ("lost", "-1", "/hpcc/w/s1.cc"), lost)
-    check((again[KIND], again[EXIT]) == ("compiled", "0") and again[VM] != lost[VM], again)
+    check((again[KIND], again[EXIT]) == ("compiled", "0") and again[VM] != lost[VM], again, t.hpcc("explain s1.o").stdout, worker_log(t))
     check(lost[DRIVER] == again[DRIVER] and again[DRIVER].startswith("qemu-"), lost, again)
     expect_slow_objects(t, ["s1"])
     check(b"the tree and all signatures hold" in t.hpcc("audit verify").stdout)
