@@ -12,10 +12,20 @@ namespace hpcc {
 namespace {
 
 constexpr auto kReapEvery = std::chrono::seconds(1);
+constexpr int kLastWordsMs = 1000;
 
 bool has_ended(const Guest& guest) {
   struct pollfd poll_fd = {guest.sandbox->ended_fd(), POLLIN, 0};
   return !guest.session->healthy() || ::poll(&poll_fd, 1, 0) != 0;
+}
+
+// A session that broke off is the first that is heard of a guest's end; why comes a moment later.
+void tell_end(const Guest& guest) {
+  struct pollfd ended = {guest.sandbox->ended_fd(), POLLIN, 0};
+  if (!guest.session->healthy()) ::poll(&ended, 1, kLastWordsMs);
+  if (const std::string words = guest.sandbox->last_words(); !words.empty()) {
+    fprintf(stderr, "hpcc-worker: guest %s: %s\n", guest.sandbox->info().vm_id.c_str(), words.c_str());
+  }
 }
 
 }  // namespace
@@ -162,9 +172,7 @@ void Sessions::end(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Slo
   Guest guest = std::move(slot->guest);
   changed_.notify_all();
   lock.unlock();
-  if (const std::string words = guest.sandbox->last_words(); !words.empty()) {
-    fprintf(stderr, "hpcc-worker: guest %s: %s\n", guest.sandbox->info().vm_id.c_str(), words.c_str());
-  }
+  tell_end(guest);
   guest.session.reset();
   const Status stopped = guest.sandbox->stop(Deadline::after_ms(options_.stop_ms));
   if (!stopped.ok()) fprintf(stderr, "hpcc-worker: %s\n", stopped.error().to_string().c_str());

@@ -20,7 +20,7 @@ FLAGS, OUTPUT, TENANT, VM, DURATION, EXIT, ROW_ID, KIND, DRIVER, ROOTFS, NAME, C
 
 def replay(t, row, code=0, **more):
     done = t.hpcc(["replay", str(row)], ok=False, timeout=300, **more)
-    check(done.returncode == code, "replay", row, "gave", done.returncode, done.stdout.decode(), done.stderr.decode())
+    check(done.returncode == code, "replay", row, "gave", done.returncode, done.stdout.decode(), done.stderr.decode(), worker_log(t))
     return done.stdout.decode() + done.stderr.decode()
 
 
