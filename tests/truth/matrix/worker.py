@@ -134,12 +134,14 @@ class HpccWorker(tools.Hpcc):
 # --- the truth ---
 
 class Direct:
-    """The image's compiler, run in a chroot of the image with the project that `cwd` lies in at /hpcc/w; or where it is,
-    with the user's own words and variables, when hpcc does not read the command (`as_given`)."""
+    """The image's compiler, run in a chroot of the image with the project that `cwd` lies in at /hpcc/w; there and where it
+    is, when its files are named so (`own_place`); or only where it is, with the user's own words and variables, when hpcc
+    does not read the command (`as_given`)."""
 
-    def __init__(self, place, cwd, as_given=False):
+    def __init__(self, place, cwd, as_given=False, own_place=False):
         self.place = place
         self.as_given = as_given
+        self.own_place = own_place
         self.cwd = os.path.realpath(cwd)
         root = self.cwd
         while not os.path.lexists(os.path.join(root, ".hpcc")):
@@ -195,19 +197,24 @@ class Direct:
         argv = self.expanded(argv)
         options = self.hermetic(argv, env, source) if os.path.splitext(source)[1] != ".s" else []
         argv = self.words([os.path.basename(argv[0]), *options, *argv[1:]])
+        if self.own_place:
+            argv.insert(1, f"-ffile-prefix-map={self.root}={LOGICAL}")
         cwd = os.path.normpath(os.path.join(LOGICAL, os.path.relpath(self.cwd, self.root)))
         passed = {k: self.logical(v) for k, v in env.items() if k in PASSED_ON}
         return self.sandboxed(argv, cwd, LOGICAL, passed)
 
     def sandboxed(self, argv, cwd, root, variables):
         words = ["/usr/bin/bwrap", "--unshare-all", "--die-with-parent", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--clearenv"]
+        places = [root, self.root] if self.own_place else [root]
         for name in sorted(os.listdir(Farm.one.tree)):
             path = os.path.join(Farm.one.tree, name)
-            if name not in ("dev", "proc", "tmp", root.split("/")[1]):  # no compiler asks for the image's own /var
+            if name not in ("dev", "proc", "tmp", *(at.split("/")[1] for at in places)):  # no compiler asks for the image's own /var
                 words += ["--symlink", os.readlink(path), "/" + name] if os.path.islink(path) else ["--ro-bind", path, "/" + name]
         for name, value in {**PINNED, "PWD": cwd, **variables}.items():
             words += ["--setenv", name, value]
-        return [*words, "--bind", self.root, root, "--chdir", cwd, *argv]
+        for at in places:
+            words += ["--bind", self.root, at]
+        return [*words, "--chdir", cwd, *argv]
 
 
 def rule(data):
@@ -291,7 +298,7 @@ class Run:
 
     def direct(self, answer):
         reason = answer.rpartition(":")[2]
-        direct = Direct(self.place, self.cwd, as_given=reason in UNREAD + QUERIES)
+        direct = Direct(self.place, self.cwd, as_given=reason in UNREAD + QUERIES, own_place=reason == "absolute_include")
         if direct.as_given:
             compiles = reason not in QUERIES or (reason == "link" and any(word.endswith(SOURCES) for word in self.argv))
             command = direct.command_as_given(self.argv, self.env, compiles)
