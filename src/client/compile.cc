@@ -152,6 +152,7 @@ std::string Compile::colour() const {
 std::optional<Answer> Compile::try_hit(bool* had_entries) {
   Engine::LoadedList entries = engine_.load(key_, place_);
   *had_entries = !entries->empty();
+  if (!*had_entries || engine_.quarantine().holds(key_)) return std::nullopt;
   const std::string place = bound_place_text(place_), colours = colour(), names = bound_names_text(*invocation_);
   for (const auto& entry : *entries) {
     const CompileResult& result = entry->result;
@@ -159,7 +160,7 @@ std::optional<Answer> Compile::try_hit(bool* had_entries) {
     if (!result.bound_colour.empty() && result.bound_colour != colours) continue;
     if (!result.bound_names.empty() && result.bound_names != names) continue;
     if (!entry->manifest->matches(engine_.files())) continue;
-    if (wants_verification(request_, engine_.store(), Counter::kLocalHit)) {
+    if (engine_.wants_verification(request_)) {
       verified_ = entry;
       log("verify " + key_.hex());
       return traced();
@@ -241,7 +242,7 @@ std::optional<HistoryRecord> Compile::last_result(uint64_t* sequence) {
   if (hit && (!last || hit->when_ns > last->when_ns)) {
     if (std::optional<std::string> text = read_key_text(store, hit->key)) {
       *sequence = hit->sequence;
-      return HistoryRecord{hit->when_ns, "hit", "", history_name_, *std::move(text)};
+      return HistoryRecord{hit->when_ns, "hit", "", history_name_, *std::move(text), hit->key.hex()};
     }
   }
   if (!last) last = read_history(store, source_history_name(request_.cwd, invocation_->source));
@@ -422,6 +423,7 @@ void Compile::write_history(const std::string& outcome, const std::string& why) 
   record.why = why;
   record.object = history_name_;
   record.key_text = key_text_;
+  if (!key_text_.empty()) record.key = key_.hex();
   ::hpcc::write_history(engine_.store(), history_name_, record);
   ::hpcc::write_history(engine_.store(), source_history_name(request_.cwd, invocation_->source), record);
 }

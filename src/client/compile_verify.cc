@@ -41,9 +41,13 @@ std::string inputs_only_in(const Manifest& a, const Manifest& b, const Place& pl
 
 }  // namespace
 
-bool wants_verification(const Request& request, Store& store, Counter kind) {
+bool Engine::wants_verification(const Request& request) {
   const double rate = verify_rate(find_env(request.env, "HPCC_VERIFY"));
-  return rate > 0 && is_sampled(store.totals().counters[static_cast<size_t>(kind)], rate);
+  if (rate <= 0) return false;
+  const auto hits = [this](Counter kind) { return store_->totals().counters[static_cast<size_t>(kind)]; };
+  std::lock_guard lock(mutex_);
+  if (!choices_) choices_ = hits(Counter::kLocalHit) + hits(Counter::kRemoteHit);
+  return is_sampled((*choices_)++, rate);
 }
 
 bool fails_when_different(const Request& request) {

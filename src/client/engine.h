@@ -66,6 +66,10 @@ class Engine {
   // The processor as far as -march=native may look at it.
   const std::string& cpu_identity();
 
+  // Whether HPCC_VERIFY asks for this hit to be compiled again. Each question counts: of hits that come at once, the
+  // share that was asked for is chosen.
+  bool wants_verification(const Request& request);
+
   // Remembers what became of a compile, for explain. Hits are kept in memory until flush().
   void note_hit(const std::string& object, const DirectKey& key, uint64_t sequence);
   std::optional<HitNote> last_hit(const std::string& object);
@@ -90,6 +94,7 @@ class Engine {
   std::unordered_map<BlobDigest, DriverKind, DigestHash> drivers_;
   std::optional<std::string> cpu_;
   std::unordered_map<std::string, HitNote> hits_;
+  std::optional<uint64_t> choices_;  // of wants_verification(); begins at the store's hits
 };
 
 class Compile {
@@ -161,8 +166,6 @@ class Compile {
 // A link is not cached; what went in and came out is recorded, so that a released binary can be tied to its compiles.
 // Returns what became of it.
 std::string record_link(Engine& engine, const Request& request, const BypassReason& link, const Finish& finish);
-// Whether HPCC_VERIFY asks for this hit to be compiled again; `kind` is what such hits are counted as.
-bool wants_verification(const Request& request, Store& store, Counter kind);
 bool fails_when_different(const Request& request);  // HPCC_STRICT
 // What a report of Quarantine begins with.
 std::string quarantine_head(const Request& request, const DirectKey& key, const std::vector<std::string>& differences);

@@ -53,9 +53,9 @@ void write_key_text(Store& store, const DirectKey& key, const std::string& text)
 }
 
 std::string encode_history(const HistoryRecord& record) {
-  std::string out(1, '\1');
+  std::string out(1, '\2');
   out.append(reinterpret_cast<const char*>(&record.when_ns), sizeof record.when_ns);
-  for (const std::string* text : {&record.outcome, &record.why, &record.object, &record.key_text}) {
+  for (const std::string* text : {&record.outcome, &record.why, &record.object, &record.key_text, &record.key}) {
     out += encode_string(*text);
   }
   return out;
@@ -64,9 +64,9 @@ std::string encode_history(const HistoryRecord& record) {
 Result<HistoryRecord> decode_history(std::string_view bytes) {
   frame::Reader in{bytes.data(), bytes.size()};
   HistoryRecord record;
-  bool ok = in.u8() == 1;
+  bool ok = in.u8() == 2;
   record.when_ns = static_cast<int64_t>(in.u64());
-  for (std::string* text : {&record.outcome, &record.why, &record.object, &record.key_text}) {
+  for (std::string* text : {&record.outcome, &record.why, &record.object, &record.key_text, &record.key}) {
     uint32_t size = 0;
     const char* data = in.string(&size);
     if (data) text->assign(data, size);

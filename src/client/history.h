@@ -18,6 +18,7 @@ struct HistoryRecord {
   std::string why;       // why it was no hit, one sentence per line
   std::string object;    // absolute path of the output
   std::string key_text;  // see client/key.h; "" for a bypass
+  std::string key;       // in hex, as `hpcc inspect` knows it; "" for a bypass
 };
 
 // The last hit of an output: by it a later miss is told from the result that was really used last.

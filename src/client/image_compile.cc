@@ -68,10 +68,10 @@ Answer ImageCompile::begin() {
   build_action();
   key_ = DirectKey::of("image action " + action_.hex());
   key_text_ = describe_action(command_, inputs_, directories_, project_.image);
-  if (!(request_.flags & frame::kRecache) && cacheable_) {
+  quarantined_ = engine_.quarantine().holds(key_);
+  if (!(request_.flags & frame::kRecache) && cacheable_ && !quarantined_) {
     if (std::optional<Answer> hit = try_hit()) return std::move(*hit);
   }
-  quarantined_ = engine_.quarantine().holds(key_);
   if (!verified_) engine_.store().count(Counter::kMissNoKey);
   why_ = verified_ ? "compiled again, to verify a hit" : quarantined_ ? "in quarantine" : why_compiled();
   timing_ = "scan " + std::to_string((scanned_ns - begun_ns_) / 1000) + ", action and store " +
@@ -143,7 +143,7 @@ std::optional<Answer> ImageCompile::try_hit() {
     if (!result.bound_colour.empty() && result.bound_colour != colours) continue;
     if (!result.bound_names.empty() && result.bound_names != bound_names_text(*invocation_)) continue;
     if (!entry->manifest->matches(engine_.files())) continue;
-    if (mode_.link() && wants_verification(request_, engine_.store(), Counter::kLocalHit)) {
+    if (mode_.link() && engine_.wants_verification(request_)) {
       verified_ = Verified{entry, {}, action_};
       return std::nullopt;
     }
@@ -176,7 +176,7 @@ std::string ImageCompile::why_compiled() {
   if (hit && (!last || hit->when_ns > last->when_ns)) {
     if (std::optional<std::string> text = read_key_text(store, hit->key)) {
       sequence = hit->sequence;
-      last = HistoryRecord{hit->when_ns, "hit", "", history_name_, *std::move(text)};
+      last = HistoryRecord{hit->when_ns, "hit", "", history_name_, *std::move(text), hit->key.hex()};
     }
   }
   if (!last) last = read_history(store, source_history_name(request_.cwd, invocation_->source));
@@ -216,7 +216,8 @@ Answer ImageCompile::ask() {
   };
   asked_s_ = static_cast<uint64_t>(realtime_ns() / 1'000'000'000);
   asked_seen_ = mode_.receipts().seen();
-  if ((request_.flags & frame::kRecache) || verified_ || quarantined_) submit_.flags |= remote::kSkipCache;
+  compiles_anew_ = (request_.flags & frame::kRecache) || verified_ || quarantined_;
+  if (compiles_anew_) submit_.flags |= remote::kSkipCache;
   for (const SeenNote& one : asked_seen_) submit_.seen.push_back({one.worker, one.rows});
   Result<uint64_t> id = mode_.link()->submit(std::move(submit_), deliver);
   if (!id.ok()) return locally({Bypass::kNoWorker, id.error().to_string(), {}, {}});
@@ -261,6 +262,10 @@ Answer ImageCompile::take(const remote::RemoteResult& result, HeldBlobs blobs) {
   if (row->probes_digest.empty()) {
     return locally({Bypass::kUntraced, "in the guest: what the compile looked at is not all known", {}, {}});
   }
+  const bool cached = row->disposition == Disposition::kHit;
+  if (cached && compiles_anew_) {
+    return locally({Bypass::kReceiptRefused, "the worker answered from its cache, asked not to", {}, {}});
+  }
   Result<Probes> probes = decode_probes(result.probes);
   if (!probes.ok()) return locally({Bypass::kReceiptRefused, probes.error().to_string(), {}, {}});
   bool added = false;
@@ -280,10 +285,10 @@ Answer ImageCompile::take(const remote::RemoteResult& result, HeldBlobs blobs) {
     build_action();
     return ask();
   }
-  return accept(result, *std::move(probes), std::move(blobs));
+  return accept(result, cached, *std::move(probes), std::move(blobs));
 }
 
-Answer ImageCompile::accept(const remote::RemoteResult& result, Probes probes, HeldBlobs blobs) {
+Answer ImageCompile::accept(const remote::RemoteResult& result, bool cached, Probes probes, HeldBlobs blobs) {
   Store& store = engine_.store();
   if (result.exit_code != 0 && project_.fallback != ProjectFile::Fallback::kNone &&
       names_own_place(result.stderr_text)) {
@@ -292,9 +297,9 @@ Answer ImageCompile::accept(const remote::RemoteResult& result, Probes probes, H
   }
   Collected collected = collect_guest_outputs(*invocation_, scan_place_, result, store, blobs);
   if (collected.problem != Bypass::kNone) return locally({collected.problem, collected.detail, {}, {}});
-  Made made{std::move(collected), std::move(probes), std::move(blobs), result.exit_code, result.cached, result.worker};
+  Made made{std::move(collected), std::move(probes), std::move(blobs), result.exit_code, cached, result.worker};
   if (verified_) return finish_verification(std::move(made));
-  if (made.cached && made.exit_code == 0 && wants_verification(request_, store, Counter::kRemoteHit)) {
+  if (made.cached && made.exit_code == 0 && engine_.wants_verification(request_)) {
     verified_ = Verified{nullptr, std::move(made), action_};
     build_action();
     return ask();
@@ -335,9 +340,13 @@ void ImageCompile::store_result(const Made& made) {
   Store& store = engine_.store();
   Manifest manifest = manifest_of(made.probes);
   const bool asked = asked_for_output(made.probes);
-  if (!cacheable_ || asked || view_->failure()) {
+  const bool differed = engine_.quarantine().holds(key_);  // perhaps since a worker was asked
+  if (!cacheable_ || asked || view_->failure() || differed) {
     store.count(Counter::kNotStored);
-    store.count_reason(asked ? Bypass::kInputChanged : view_->failure() ? Bypass::kUnreadable : Bypass::kTimeMacro);
+    store.count_reason(asked              ? Bypass::kInputChanged
+                       : view_->failure() ? Bypass::kUnreadable
+                       : differed         ? Bypass::kQuarantined
+                                          : Bypass::kTimeMacro);
     return;
   }
   auto put_all = [&]() -> Status {
@@ -360,7 +369,8 @@ Answer ImageCompile::done(const CompileResult& result, int exit_code) {
         "in " +
         join_path(place_.root, kProjectFile) + "\n";
   }
-  return {frame::Type::kDone, encode_done(exit_code, from_logical(result.stdout_text, place_.root), err)};
+  if (!refusal_.empty()) exit_code = frame::kStrictExit;
+  return {frame::Type::kDone, encode_done(exit_code, from_logical(result.stdout_text, place_.root), err + refusal_)};
 }
 
 // Whether the compiler, failing, takes away an object of an earlier success. gcc does so for what the failing program
@@ -510,6 +520,7 @@ void ImageCompile::write_history(const std::string& outcome) {
   record.outcome = outcome;
   record.object = history_name_;
   record.key_text = key_text_;
+  if (!key_text_.empty()) record.key = key_.hex();
   record.why = why_;
   Store& store = engine_.store();
   ::hpcc::write_history(store, history_name_, record);

@@ -61,7 +61,7 @@ class ImageCompile {
     Probes probes;
     HeldBlobs blobs;
     int exit_code = 0;
-    bool cached = false;  // from the worker's cache
+    bool cached = false;  // the row says: from the worker's cache
     std::string worker;
   };
   // A hit that is compiled again: an entry of the store, or what the worker's cache gave.
@@ -89,11 +89,11 @@ class ImageCompile {
   std::optional<BypassReason> add_missing(const Probes& probes, bool* added);
   std::optional<BypassReason> check_added();
   bool asked_for_output(const Probes& probes) const;
-  Answer accept(const remote::RemoteResult& result, Probes probes, HeldBlobs blobs);
+  Answer accept(const remote::RemoteResult& result, bool cached, Probes probes, HeldBlobs blobs);
   Answer deliver(Made made, const std::string& how, bool stores);
   Answer finish_verification(Made made);
   Answer quarantine(Made made, const std::vector<std::string>& found, const ResultImage& stored,
-                    const ResultImage& compiled);
+                    const ResultImage& compiled, const std::string& stored_by);
   Answer unverified(const BypassReason& reason);
   Result<ResultImage> image_of(const CompileResult& result, int exit_code, const HeldBlobs& blobs);
   void store_result(const Made& made);
@@ -156,6 +156,8 @@ class ImageCompile {
 
   std::optional<Verified> verified_;
   bool quarantined_ = false;
+  bool compiles_anew_ = false;  // the worker's cache is not asked
+  std::string refusal_;         // under HPCC_STRICT: what is told, and fails the build
 
   std::shared_ptr<Inbox> inbox_;
   uint64_t asked_ = 0;                // id of what the link was asked, 0: nothing

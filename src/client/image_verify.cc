@@ -36,14 +36,15 @@ Answer ImageCompile::finish_verification(Made made) {
   // Only when both saw the same inputs is it the stored result that is wrong.
   const bool same_inputs = hit.entry ? hit.entry->manifest->matches(engine_.files()) : hit.action == action_;
   if (!same_inputs) return is_void("an input changed meanwhile");
-  return quarantine(std::move(made), found, *stored, *compiled);
+  return quarantine(std::move(made), found, *stored, *compiled, hit.entry ? "" : hit.made.worker);
 }
 
 Answer ImageCompile::quarantine(Made made, const std::vector<std::string>& found, const ResultImage& stored,
-                                const ResultImage& compiled) {
+                                const ResultImage& compiled, const std::string& stored_by) {
   Store& store = engine_.store();
   const std::string report =
-      quarantine_head(request_, key_, found) + "image    " + project_.image + "\nworker   " + made.worker +
+      quarantine_head(request_, key_, found) + "image    " + project_.image + "\ncompiled by worker " + made.worker +
+      (stored_by.empty() ? "" : "\nstored   by worker " + stored_by) +
       "\n\nBoth were compiled by workers, of the same inputs. Nothing is stored or served for this "
       "command and these\nsources any more; remove this directory to allow it again. Run the "
       "command once more: this report then says\nwhether the compiler repeats itself.\n";
@@ -60,21 +61,22 @@ Answer ImageCompile::quarantine(Made made, const std::vector<std::string>& found
   why_ = "HPCC_VERIFY: the stored result differs from what the compiler gives now";
   for (const std::string& difference : found) why_ += "\n" + difference;
   const std::string how = "compiled by worker " + made.worker + ", not stored: quarantined " + where;
-  Answer answer = deliver(std::move(made), how, false);
-  if (!fails_when_different(request_)) return answer;
-  const std::string told = "hpcc: " + history_name_ + ": the stored result differs from what the compiler gives now (" +
-                           found.front() + "); see " + where + "\n";
-  return {frame::Type::kDone, encode_done(frame::kStrictExit, "", told)};
+  if (fails_when_different(request_)) {
+    refusal_ = "hpcc: " + history_name_ + ": the stored result differs from what the compiler gives now (" +
+               found.front() + "); see " + where + "\n";
+  }
+  return deliver(std::move(made), how, false);
 }
 
 // No worker compiles it again: the hit is served as if nobody had asked.
 Answer ImageCompile::unverified(const BypassReason& reason) {
   Verified hit = *std::exchange(verified_, std::nullopt);
+  engine_.store().count_reason(reason.reason);
   log("not verified: " + std::string(bypass_name(reason.reason)) + " " + reason.detail);
   if (!hit.entry) {
     engine_.store().count(Counter::kRemoteHit);
-    const std::string how = "hit by worker " + hit.made.worker;
-    return deliver(std::move(hit.made), how, true);
+    const std::string how = "hit by worker " + hit.made.worker + ", not stored";
+    return deliver(std::move(hit.made), how, false);  // a later round may have added inputs
   }
   if (hit.entry->manifest->matches(engine_.files())) {
     if (std::optional<Answer> answer = serve(*hit.entry)) return std::move(*answer);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 
 #include "base/fs.h"
@@ -60,7 +61,9 @@ bool Quarantine::holds(const DirectKey& key) const { return access(path_of(key).
 Status Quarantine::add(const DirectKey& key, const std::string& report, const ResultImage& stored,
                        const ResultImage& compiled) {
   TRY(make_directories(dir_, 0700));
-  const std::string temp = dir_ + "/tmp." + std::to_string(getpid()) + "." + key.hex();
+  static std::atomic<uint32_t> number = 0;  // two threads may find the same
+  const std::string temp =
+      dir_ + "/tmp." + std::to_string(getpid()) + "." + std::to_string(number++) + "." + key.hex();
   if (mkdir(temp.c_str(), 0700) != 0 && errno != EEXIST) return errno_error("create " + temp);
   auto fill = [&]() -> Status {
     if (size_of(stored) + size_of(compiled) <= limits::kQuarantinedBytes) {

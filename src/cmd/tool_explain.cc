@@ -45,7 +45,7 @@ int tool_explain(const Words& arguments) {
   }
   if (hit_ns > record->when_ns) puts("now      hit");
   printf("outcome  %s\n", record->outcome.c_str());
-  if (!record->key_text.empty()) printf("key      %s\n", DirectKey::of(record->key_text).hex().c_str());
+  if (!record->key.empty()) printf("key      %s\n", record->key.c_str());
   if (!record->why.empty()) {
     puts("why it was compiled:");
     std::string_view why = record->why;

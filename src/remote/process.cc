@@ -239,7 +239,6 @@ Result<remote::RemoteResult> RemoteProcess::try_worker(Job& job, const v1::Lease
     if (!found.ok() && found.error().code != Code::kNotFound) return found.error();
     if (found.ok()) {
       Result<remote::RemoteResult> result = answer(job, lease, *worker, call, *found);
-      if (result.ok()) result->cached = true;
       job.timing.step("outputs");
       return result;
     }
@@ -247,17 +246,16 @@ Result<remote::RemoteResult> RemoteProcess::try_worker(Job& job, const v1::Lease
   TRY(worker->upload(within(kUploadMs), blobs_of(job.submit)));
   job.timing.step("upload");
   const WorkerClient::Call call = within(static_cast<int>(job.submit.timeout_ms));
-  Result<WorkerClient::Executed> executed =
+  Result<WorkerClient::ActionResult> executed =
       worker->execute(call, action, outputs, use_cache ? WorkerClient::Lookup::kUse : WorkerClient::Lookup::kSkip);
   if (!executed.ok()) {
     if (executed.error().code == Code::kNotFound) worker->forget_blobs();
     return executed.error();
   }
   job.timing.step("execute");
-  add_worker_times(executed->result.execution_metadata(), &job.timing);
-  Result<remote::RemoteResult> result = answer(job, lease, *worker, call, executed->result);
+  add_worker_times(executed->execution_metadata(), &job.timing);
+  Result<remote::RemoteResult> result = answer(job, lease, *worker, call, *executed);
   job.timing.step("outputs");
-  if (result.ok()) result->cached = executed->cached;
   return result;
 }
 

@@ -258,7 +258,7 @@ Status WorkerClient::send_stream(const Call& call, const UploadBlob& blob) {
   return {};
 }
 
-Result<WorkerClient::Executed> WorkerClient::execute(const Call& call, const SizedDigest& action,
+Result<WorkerClient::ActionResult> WorkerClient::execute(const Call& call, const SizedDigest& action,
                                                      const std::vector<std::string>& outputs, Lookup lookup) {
   re::ExecuteRequest request;
   request.set_instance_name(tenant_);
@@ -281,7 +281,7 @@ Result<WorkerClient::Executed> WorkerClient::execute(const Call& call, const Siz
     if (!last.done() || !last.has_response() || !last.response().UnpackTo(&response)) {
       return Error{Code::kIo, "worker " + name_ + " gave no result", 0};
     }
-    if (response.status().code() == 0) return Executed{response.result(), response.cached_result()};
+    if (response.status().code() == 0) return std::move(*response.mutable_result());
     // The worker itself answers, so it has lost only the guest: it boots another.
     if (response.status().code() == grpc::StatusCode::UNAVAILABLE && attempt < kGuests) continue;
     const grpc::Status end(static_cast<grpc::StatusCode>(response.status().code()), response.status().message());

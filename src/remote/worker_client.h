@@ -59,13 +59,9 @@ class WorkerClient {
   // kNotFound when the worker has no result.
   Result<ActionResult> find(const Call& call, const SizedDigest& action, const std::vector<std::string>& outputs);
   Status upload(const Call& call, const std::vector<UploadBlob>& blobs);
-  struct Executed {
-    ActionResult result;
-    bool cached = false;
-  };
   enum class Lookup { kUse, kSkip };
-  Result<Executed> execute(const Call& call, const SizedDigest& action, const std::vector<std::string>& outputs,
-                           Lookup lookup);
+  Result<ActionResult> execute(const Call& call, const SizedDigest& action, const std::vector<std::string>& outputs,
+                               Lookup lookup);
   Result<std::string> fetch(const Call& call, const SizedDigest& blob);
   // The worker said that blobs are missing which it once had.
   void forget_blobs();

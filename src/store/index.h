@@ -6,6 +6,7 @@
 // Thread rule: every method from any thread; also from any number of processes. Not across fork: open after it.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -131,6 +132,7 @@ class Index {
   std::timed_mutex write_mutex_;  // taken before the lock file
   Fd lock_fd_;                    // guarded by write_mutex_
   int lock_pid_ = 0;
+  std::atomic<int64_t> given_up_ns_ = 0;  // when somebody here last waited in vain for another process
   mutable std::mutex files_mutex_;  // innermost
   FilesPtr files_;
 };

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kLockTimeoutMs = 5000;
 constexpr int64_t kStuckTimeoutMs = 50;
+constexpr int64_t kGivenUpNs = 1'000'000'000;  // who has waited in vain does not wait again for so long
 constexpr size_t kKeptBytes = 64u << 20;  // a larger damaged table is not kept
 
 std::string log_name(uint64_t generation) { return "index/log-" + std::to_string(generation); }
@@ -172,13 +173,11 @@ Result<FileLock> Index::lock_processes() {
     struct stat here, there;
     const bool stuck = ::fstat(lock_fd_.get(), &here) == 0 && here.st_size != 0;
     auto lock = FileLock::acquire(lock_fd_.get(), stuck ? kStuckTimeoutMs : kLockTimeoutMs);
-    if (!lock.ok()) {
-      if (!stuck && lock.error().code == Code::kTimeout) mark_stuck(lock_fd_.get(), true);
-      return std::move(lock).error();
-    }
+    if (!lock.ok() && lock.error().code != Code::kTimeout) return std::move(lock).error();
     if (::fstat(lock_fd_.get(), &here) == 0 && ::stat(path("lock").c_str(), &there) == 0 &&
         identity_of(here) == identity_of(there)) {
-      if (here.st_size != 0) mark_stuck(lock_fd_.get(), false);
+      if (lock.ok() == (here.st_size != 0)) mark_stuck(lock_fd_.get(), !lock.ok());
+      if (!lock.ok()) given_up_ns_ = monotonic_ns();
       return lock;
     }
     lock_fd_.reset();  // somebody removed the directory; make it anew
@@ -188,10 +187,13 @@ Result<FileLock> Index::lock_processes() {
 
 Result<Index::Write> Index::begin_write(size_t new_slots) {
   if (read_only_) return Error{Code::kPermission, place_ + " cannot be written"};
+  const auto given_up = [this] { return given_up_ns_ != 0 && monotonic_ns() - given_up_ns_ < kGivenUpNs; };
+  if (given_up()) return Error{Code::kTimeout, "the store stays locked by another process"};
   // By the system clock, because the thread sanitizer of GCC 12 does not know the lock call of the steady one.
   const auto deadline = std::chrono::system_clock::now() + std::chrono::milliseconds(kLockTimeoutMs);
   std::unique_lock<std::timed_mutex> threads(write_mutex_, deadline);
   if (!threads.owns_lock()) return Error{Code::kTimeout, "the store stays locked by another thread"};
+  if (given_up()) return Error{Code::kTimeout, "the store stays locked by another process"};
   TRY_ASSIGN(FileLock processes, lock_processes());
   FilesPtr files = held();
   if (!is_current(files)) {

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/fs.h"
+
 namespace hpcc::store {
 
 uint64_t check64(std::string_view bytes) {
@@ -99,16 +101,15 @@ uint64_t realtime_ns() {
 
 Result<FileLock> FileLock::acquire(int fd, int64_t timeout_ms) {
   struct timespec pause = {0, 20000};
-  int64_t waited_ns = 0;
+  const int64_t end_ns = monotonic_ns() + timeout_ms * 1000000;
   while (true) {
     struct flock lock = {};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
     if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return FileLock(fd);
     if (errno != EAGAIN && errno != EACCES && errno != EINTR) return errno_error("cannot lock the store");
-    if (waited_ns > timeout_ms * 1000000) return Error{Code::kTimeout, "the store stays locked by another process"};
+    if (monotonic_ns() > end_ns) return Error{Code::kTimeout, "the store stays locked by another process"};
     ::nanosleep(&pause, nullptr);
-    waited_ns += pause.tv_nsec;
     if (pause.tv_nsec < 1000000) pause.tv_nsec *= 2;
   }
 }

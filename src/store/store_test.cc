@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <atomic>
 
+#include "base/fs.h"
 #include "base/limits.h"
 #include "store/counters.h"
 #include "store/facts.h"
+#include "store/io.h"
 #include "store/test_support.h"
 
 namespace hpcc::store {
@@ -51,6 +53,33 @@ class StoreTest : public testing::Test {
   std::atomic<uint64_t> now_ns_{1700000000 * kSecond};
   std::unique_ptr<Store> store_;
 };
+
+// --- another process that keeps the lock ---
+
+TEST_F(StoreTest, WaitsOnlyOnceForWhoeverKeepsTheLock) {
+  put("a", sample_entry({}, 3));
+  const Fd other(::open((dir_ / "v1/lock").c_str(), O_RDWR));
+  auto held = FileLock::acquire(other.get(), 0);
+  ASSERT_TRUE(held.ok());
+  ASSERT_EQ(::ftruncate(other.get(), 1), 0);  // as somebody left it who has waited longer
+  int refused = 0;
+  const int64_t begun_ns = monotonic_ns();
+  for (int i = 0; i < 100; ++i) refused += !store_->put(key_of("b" + std::to_string(i)), sample_entry({}, 3)).ok();
+  EXPECT_EQ(refused, 100);
+  EXPECT_LT(monotonic_ns() - begun_ns, 2500000000) << "each of them waited";
+  EXPECT_EQ(found("a"), 1u);
+}
+
+TEST_F(StoreTest, LeavesTheLockOfAStoreThatIsGone) {
+  put("a", sample_entry({}, 3));
+  const Fd other(::open((dir_ / "v1/lock").c_str(), O_RDWR));
+  auto held = FileLock::acquire(other.get(), 0);
+  ASSERT_TRUE(held.ok());
+  ASSERT_EQ(::ftruncate(other.get(), 1), 0);
+  ASSERT_EQ(::rename((dir_ / "v1").c_str(), (dir_ / "old").c_str()), 0);
+  put("b", sample_entry({}, 3));
+  EXPECT_EQ(found("b"), 1u);
+}
 
 // --- entries ---
 

@@ -138,7 +138,6 @@ std::string encode_remote_result(const RemoteResult& result) {
   out.text32(result.message);
   out.u64(result.bytes_sent);
   out.text32(result.timing);
-  out.u8(result.cached ? 1 : 0);
   out.u32(static_cast<uint32_t>(result.exit_code));
   out.text32(result.stdout_text);
   out.text32(result.stderr_text);
@@ -173,7 +172,6 @@ Result<RemoteResult> decode_remote_result(std::string_view payload) {
   result.message = get_text(in, limits::kStdioBytes);
   result.bytes_sent = in.u64();
   result.timing = get_text(in, kTimingBytes);
-  result.cached = in.u8() != 0;
   result.exit_code = static_cast<int32_t>(in.u32());
   result.stdout_text = get_text(in, limits::kStdioBytes);
   result.stderr_text = get_text(in, limits::kStdioBytes);

@@ -68,7 +68,6 @@ struct RemoteResult {
   uint64_t bytes_sent = 0;
   std::string timing;  // for people: "lease 12, lookup 840, ..." in microseconds
   // Of kDone:
-  bool cached = false;  // from the worker's cache
   int32_t exit_code = 0;
   std::string stdout_text, stderr_text;
   std::vector<RemoteOutput> outputs;

@@ -25,7 +25,6 @@ RemoteResult a_result() {
   RemoteResult result;
   result.id = 9;
   result.outcome = Outcome::kDone;
-  result.cached = true;
   result.exit_code = -1;
   result.stdout_text = "out";
   result.stderr_text = "err";

@@ -298,8 +298,9 @@ def a_log_that_was_touched_is_found_out(t):
     verdicts(t, real, 1, "5 rows, 5 proved", "the history was rewritten")
 
 
-@test
-def a_lying_worker_is_refused_and_the_build_goes_on(t):
+def lying(t):
+    """A project and its worker, between them one who may lie. `compile_with(lie, source)` → (what was counted, of the
+    interesting; receipts refused)."""
     up(t)
     project(t)
     os.makedirs(t.path("bin"))
@@ -316,17 +317,24 @@ def a_lying_worker_is_refused_and_the_build_goes_on(t):
     with open(os.path.join(t.hpcc_dir_up, "worker/receipt.key")) as f:
         worker = f.read().strip()
 
-    def compile_with(lie, source):
+    def compile_with(lie, source, *options, env=None):
         with open(t.path("lie.json.new"), "w") as f:
             json.dump({"lie": lie, "scheduler": scheduler, "worker": worker, "row": "" if not rows_text(t) else rows_text(t)[0]}, f)
         os.rename(t.path("lie.json.new"), t.path("lie.json"))
         before = t.stats()
-        t.run([t.path("bin/hpcc"), "gcc", "-O2", "-c", source, "-o", source[:-2] + ".o"], timeout=300)
+        t.run([t.path("bin/hpcc"), "gcc", "-O2", *options, "-c", source, "-o", source[:-2] + ".o"], env=env, timeout=300)
         after = t.stats()
         gone = lambda s, k: s["bypass_reasons"].get(k, 0)
-        return ({k for k in after["counters"] if after["counters"][k] != before["counters"][k]} & {"remote_compiled", "fallback_image"},
+        moved = {k for k in after["counters"] if after["counters"][k] != before["counters"][k]}
+        return (moved & {"remote_compiled", "fallback_image", "local_hit", "remote_hit", "verified", "verify_differed"},
                 gone(after, "receipt_refused") - gone(before, "receipt_refused"))
 
+    return compile_with
+
+
+@test
+def a_lying_worker_is_refused_and_the_build_goes_on(t):
+    compile_with = lying(t)
     t.write("honest.c", "int honest;\n")
     check(compile_with("", "honest.c") == ({"remote_compiled"}, 0), t.hpcc("explain honest.o").stdout)
     for lie in lies.LIES:

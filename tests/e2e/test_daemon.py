@@ -346,7 +346,7 @@ def a_daemon_stopped_in_the_middle_of_a_build_does_not_fail_it(t):
 @test
 def a_store_that_stays_locked_delays_a_build_only_once(t):
     """As by a process that was stopped while it wrote. Not one wait for each file, and not for each process either."""
-    names = t.program(24)
+    names = t.program(60)
     t.settle()
     took = []
     for env in ({}, {"HPCC_DAEMON": "0"}):
@@ -359,6 +359,7 @@ def a_store_that_stays_locked_delays_a_build_only_once(t):
             t.run(["make", "-j4", f"CC={t.hpcc_bin} gcc"], env=env, timeout=100)
             took.append(time.time() - started)
         t.expect_objects(names)
+        time.sleep(1.1)  # who has waited in vain does not try again for a second
         t.hpcc("-C", env=env)
         for hits in (0, len(names)):  # afterwards it stores and serves as ever
             t.run("make clean")
@@ -367,7 +368,7 @@ def a_store_that_stays_locked_delays_a_build_only_once(t):
             check(t.hits(env) - before == hits, t.stats(env))
         t.run("make clean")
         t.hpcc("-C", env=env)
-    check(max(took) < 30, took)
+    check(max(took) < 40, took)
     return f"{took[0]:.1f} s, without a daemon {took[1]:.1f} s"
 
 

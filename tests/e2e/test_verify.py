@@ -3,8 +3,10 @@ import glob
 import os
 import time
 
+import test_audit
 import test_remote
 from harness import check, test
+from test_daemon import held
 
 MODES = ({}, {"HPCC_DAEMON": "0"})
 SRC = '#include "a.h"\nint f(int n) { int unused; return n * K; }\n'
@@ -133,6 +135,34 @@ def a_wrong_entry_is_found_kept_and_never_served_again(t):
         t.run(compile_b, env=env)
         t.run(compile_b, env=env)
         check(t.hits(env) == before["local_hit"] + 1, "cached again after clearing")
+
+
+@test
+def a_wrong_entry_is_not_served_either_when_it_cannot_be_removed(t):
+    for env in stores(t):
+        gcc = plant(t, env)
+        right = direct(t, gcc, 800)
+        compile_b = limited(800, t.hpcc_bin, gcc, "-c", "a.c", "-o", "a.o")
+        t.hpcc("daemon stop", env=env, ok=False)
+        with held(os.path.join(env["HPCC_DIR"], "v1/lock")):
+            t.run(compile_b, env={**env, "HPCC_VERIFY": "1"})
+            check(t.counters(env)["verify_differed"] == 1, t.counters(env))
+            for _ in range(2):
+                os.unlink(t.path("src/a.o"))
+                t.run(compile_b, env=env)
+                check(t.read("a.o") == right, "the entry that differed was served")
+        check(t.hits(env) == 1, t.counters(env))
+
+
+@test
+def of_hits_that_come_at_once_the_share_asked_for_is_chosen(t):
+    names = t.program(60)
+    t.settle()
+    t.run(["make", "-j8", f"CC={t.hpcc_bin} gcc"])
+    t.run("make clean")
+    t.run(["make", "-j16", f"CC={t.hpcc_bin} gcc"], env={"HPCC_VERIFY": "1/10"})
+    counters = t.counters()
+    check(counters["local_hit"] == len(names) and 1 <= counters["verified"] <= 20, counters)  # 6 of 60, give or take
 
 
 @test
@@ -293,9 +323,48 @@ def a_workers_result_that_differs_is_kept_and_never_served_again(t):
         check("a third result" in t.hpcc(["inspect", os.path.basename(kept)[:8]]).stdout.decode(), "repeat")
         for path in glob.glob(kept + "/**", recursive=True)[::-1]:
             (os.rmdir if os.path.isdir(path) else os.unlink)(path)
-    moved(t, LISTING)
-    done, counted = moved(t, LISTING, {"HPCC_VERIFY": "1", "HPCC_STRICT": "1"})
+    warned = LISTING + " -Wall"
+    moved(t, warned)
+    done, counted = moved(t, warned, {"HPCC_VERIFY": "1", "HPCC_STRICT": "1"})
     check(done.returncode == 125 and b"hpcc: " in done.stderr and b"a.lst" in done.stderr, done)
+    check(b"unused variable" in done.stderr, "the compiler's messages are shown as ever", done)
+
+
+@test
+def what_was_not_compiled_anew_verifies_nothing(t):
+    compile_with = test_audit.lying(t)
+    t.write("a.c", "int f(void) { return 1; }\n")
+    verify = {"HPCC_VERIFY": "1"}
+    check(compile_with("", "a.c") == ({"remote_compiled"}, 0), t.hpcc("explain a.o").stdout)
+    for lie in ("answers_from_its_cache", "backdoor"):
+        check(compile_with(lie, "a.c", env=verify) == ({"local_hit"}, 1), lie, t.stats())
+    t.hpcc("-C")
+    check(compile_with("answers_from_its_cache", "a.c", env=verify) == ({"remote_hit"}, 1), t.stats())
+    check(compile_with("", "a.c") == ({"remote_hit"}, 0), "what was not verified was stored", t.stats())
+    check(compile_with("", "a.c", env=verify) == ({"local_hit", "verified"}, 0), t.stats())
+
+
+@test
+def a_key_that_is_quarantined_while_a_worker_compiles_is_not_stored(t):
+    farm(t)
+    t.write("slow.cc", "template <int N> struct F { static constexpr long v = F<N - 1>::v + F<N - 2>::v; };\n"
+            "template <> struct F<0> { static constexpr long v = 0; };\ntemplate <> struct F<1> { static constexpr long v = 1; };\n"
+            + "".join(f"template <int N> struct G{i} {{ static constexpr long v = G{i}<N - 1>::v + {i}; }};\n"
+                      f"template <> struct G{i}<0> {{ static constexpr long v = 0; }};\nlong g{i} = G{i}<800>::v;\n" for i in range(60)))
+    words = "g++ -c slow.cc -o slow.o"
+    moved(t, words)
+    (key,) = [line.split()[1] for line in t.hpcc("explain slow.o").stdout.decode().splitlines() if line.startswith("key ")]
+    check(b"manifest" in t.hpcc(["inspect", key[:12]]).stdout, "inspect does not know the key that explain names")
+    t.hpcc("-C")
+    build = t.start([t.hpcc_bin, *words.split()], env={"HPCC_RECACHE": "1"})
+    time.sleep(0.3)
+    mark = t.path("state/quarantine", key)
+    os.makedirs(mark)
+    check(build.poll() is None, "the compile was over before the test began")
+    check(build.wait(300) == 0, "the build goes on")
+    os.rmdir(mark)
+    _, counted = moved(t, words)
+    check("local_hit" not in counted, "it was stored", counted)
 
 
 @test

@@ -10,6 +10,9 @@ S("__TIME__ in the source", {"a.c": "const char *t = __TIME__;\n"}, **NEVER)
 S("__TIME__ in a header", {"a.c": '#include "a.h"\n', "a.h": "const char *t = __TIME__;\n"}, **NEVER)
 S("__TIME__ in a header that .incbin takes in, too", {"a.c": '#include "a.h"\nasm(".section .d\\n.incbin \\"a.h\\"\\n.text");\n',
   "a.h": "const char *t = __TIME__;\n"}, **NEVER)
+# With -pipe both run at once; the assembler is past .incbin before the preprocessor comes to #include.
+S("__TIME__ in a header that .incbin takes in first", {"a.S": '.section .d\n.incbin "a.h"\n' + ".byte 0\n" * 40000 + '#include "a.h"\n',
+  "a.h": ".ascii __TIME__\n"}, "CC -pipe -c a.S -o a.o", compilers=GCC, **NEVER)
 S("__DATE__ in the source", {"a.c": "const char *t = __DATE__;\n"}, expect="not stored:time_macro", populate="not stored:time_macro")
 S("__DATE__ in a header", {"a.c": '#include "a.h"\n', "a.h": "const char *t = __DATE__;\n"}, expect="not stored:time_macro", populate="not stored:time_macro")
 S("__TIME__ pasted", {"a.c": "#define P(a, b) a##b\nconst char *t = P(__TI, ME__);\n"}, **NEVER)
