@@ -139,7 +139,7 @@ mutant("observation: a look left out", "only-equal-inodes-grouped", (OBSERVE, " 
 mutant("observation: a look left out", "directories-not-grouped", (OBSERVE, "if (directories.size() > 1) add", "if (directories.size() > 1000) add"), "identity: include directories become one", "identity: one include directory")
 mutant("observation: a look left out", "facts-of-headers-dropped", (OBSERVE, "    result_.source_facts |= fact->facts;\n", ""), "time: __TIME__ in a header", "time: __TIME__ behind -include")
 mutant("observation: a look left out", "what-an-assembler-reads-is-never-a-source", (OBSERVE, "if (!assembled_only && (", "if (!seen.assembled && ("),
-       "time: __TIME__ in a header that .incbin takes in, too")
+       "time: __TIME__ comes into a header that .incbin takes in, too")
 mutant("observation: races", "inputs-not-looked-at-again", ((OBSERVE, "if (look.state != State::kFile || !(looked_at == stamp)) return", "if (look.state != State::kFile) return"),
                                                            (OBSERVE, "  if (stamp.ctime_ns >= fresh_ns_) return refuse(Bypass::kInputChanged, path);\n  Result<FileFact> fact = files_.fact(files_.intern(full), now);\n  if (!fact.ok() || ",
                                                             "  Result<FileFact> fact = files_.fact(files_.intern(full), now);\n  if (!fact.ok() || ")), "race: a header is edited during the compile")

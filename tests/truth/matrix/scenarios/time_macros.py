@@ -10,6 +10,8 @@ S("__TIME__ in the source", {"a.c": "const char *t = __TIME__;\n"}, **NEVER)
 S("__TIME__ in a header", {"a.c": '#include "a.h"\n', "a.h": "const char *t = __TIME__;\n"}, **NEVER)
 S("__TIME__ in a header that .incbin takes in, too", {"a.c": '#include "a.h"\nasm(".section .d\\n.incbin \\"a.h\\"\\n.text");\n',
   "a.h": "const char *t = __TIME__;\n"}, **NEVER)
+S("__TIME__ comes into a header that .incbin takes in, too", {"a.c": '#include "a.h"\nasm(".section .d\\n.incbin \\"a.h\\"\\n.text");\n',
+  "a.h": "int t;\n"}, via=write("a.h", "const char *t = __TIME__;\n"), change=wait(1.0), align=True, expect="not stored:time_macro")
 # With -pipe both run at once; the assembler is past .incbin before the preprocessor comes to #include.
 S("__TIME__ in a header that .incbin takes in first", {"a.S": '.section .d\n.incbin "a.h"\n' + ".byte 0\n" * 40000 + '#include "a.h"\n',
   "a.h": ".ascii __TIME__\n"}, "CC -pipe -c a.S -o a.o", compilers=GCC, **NEVER)
