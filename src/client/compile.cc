@@ -152,7 +152,10 @@ std::string Compile::colour() const {
 std::optional<Answer> Compile::try_hit(bool* had_entries) {
   Engine::LoadedList entries = engine_.load(key_, place_);
   *had_entries = !entries->empty();
-  if (!*had_entries || engine_.quarantine().holds(key_)) return std::nullopt;
+  if (*had_entries && engine_.quarantine().holds(key_)) {
+    engine_.remove_entries(key_, place_);
+    return std::nullopt;
+  }
   const std::string place = bound_place_text(place_), colours = colour(), names = bound_names_text(*invocation_);
   for (const auto& entry : *entries) {
     const CompileResult& result = entry->result;

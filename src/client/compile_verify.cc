@@ -44,9 +44,13 @@ std::string inputs_only_in(const Manifest& a, const Manifest& b, const Place& pl
 bool Engine::wants_verification(const Request& request) {
   const double rate = verify_rate(find_env(request.env, "HPCC_VERIFY"));
   if (rate <= 0) return false;
-  const auto hits = [this](Counter kind) { return store_->totals().counters[static_cast<size_t>(kind)]; };
+  const auto total = [this](Counter kind) { return store_->totals().counters[static_cast<size_t>(kind)]; };
   std::lock_guard lock(mutex_);
-  if (!choices_) choices_ = hits(Counter::kLocalHit) + hits(Counter::kRemoteHit);
+  // Whatever becomes of a chosen hit moves one of these: the next process does not ask of the same number again.
+  if (!choices_) {
+    choices_ = total(Counter::kLocalHit) + total(Counter::kRemoteHit) + total(Counter::kLocalCompiled) +
+               total(Counter::kRemoteCompiled);
+  }
   return is_sampled((*choices_)++, rate);
 }
 
@@ -139,10 +143,7 @@ Answer Compile::quarantine(const std::vector<std::string>& found, const Observed
   const std::string report = quarantine_report(found, observed);
   Status kept = engine_.quarantine().add(key_, report, stored, compiled);
   const std::string where = kept.ok() ? engine_.quarantine().path_of(key_) : kept.error().to_string();
-  if (Result<std::vector<Entry>> entries = store.find(key_); entries.ok()) {
-    for (const Entry& entry : *entries) (void)store.remove(key_, entry.sequence).ok();
-  }
-  engine_.forget(key_, place_);
+  engine_.remove_entries(key_, place_);
   store.count(Counter::kLocalCompiled);
   store.count(Counter::kVerifyDiffered);
   why_ = "HPCC_VERIFY: the stored result differs from what the compiler gives now";

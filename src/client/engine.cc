@@ -84,6 +84,13 @@ void Engine::forget(const DirectKey& key, const Place& place) {
   loaded_.erase(found);
 }
 
+void Engine::remove_entries(const DirectKey& key, const Place& place) {
+  if (Result<std::vector<Entry>> entries = store_->find(key); entries.ok()) {
+    for (const Entry& entry : *entries) (void)store_->remove(key, entry.sequence).ok();
+  }
+  forget(key, place);
+}
+
 DriverKind Engine::driver_kind(const std::string& path, const FileFact& fact) {
   if (uint32_t known = (fact.facts & kDriverMask) >> kDriverShift) return static_cast<DriverKind>(known - 1);
   {

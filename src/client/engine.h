@@ -60,6 +60,8 @@ class Engine {
   // Entries under a key, newest first; from memory while the store has nothing newer.
   LoadedList load(const DirectKey& key, const Place& place);
   void forget(const DirectKey& key, const Place& place);
+  // Removes what is stored under a key in quarantine; asked again for each compile of it, as a locked store refuses.
+  void remove_entries(const DirectKey& key, const Place& place);
 
   // Family of a driver file by content; asked once per digest.
   DriverKind driver_kind(const std::string& path, const FileFact& fact);
@@ -94,7 +96,7 @@ class Engine {
   std::unordered_map<BlobDigest, DriverKind, DigestHash> drivers_;
   std::optional<std::string> cpu_;
   std::unordered_map<std::string, HitNote> hits_;
-  std::optional<uint64_t> choices_;  // of wants_verification(); begins at the store's hits
+  std::optional<uint64_t> choices_;  // of wants_verification(); begins at the store's counts
 };
 
 class Compile {

@@ -69,6 +69,7 @@ Answer ImageCompile::begin() {
   key_ = DirectKey::of("image action " + action_.hex());
   key_text_ = describe_action(command_, inputs_, directories_, project_.image);
   quarantined_ = engine_.quarantine().holds(key_);
+  if (quarantined_) engine_.remove_entries(key_, place_);
   if (!(request_.flags & frame::kRecache) && cacheable_ && !quarantined_) {
     if (std::optional<Answer> hit = try_hit()) return std::move(*hit);
   }

@@ -50,10 +50,7 @@ Answer ImageCompile::quarantine(Made made, const std::vector<std::string>& found
       "command once more: this report then says\nwhether the compiler repeats itself.\n";
   const Status kept = engine_.quarantine().add(key_, report, stored, compiled);
   const std::string where = kept.ok() ? engine_.quarantine().path_of(key_) : kept.error().to_string();
-  if (Result<std::vector<Entry>> entries = store.find(key_); entries.ok()) {
-    for (const Entry& entry : *entries) (void)store.remove(key_, entry.sequence).ok();
-  }
-  engine_.forget(key_, place_);
+  engine_.remove_entries(key_, place_);
   store.count(Counter::kRemoteCompiled);
   store.count(Counter::kVerifyDiffered);
   store.count(Counter::kNotStored);
@@ -71,15 +68,18 @@ Answer ImageCompile::quarantine(Made made, const std::vector<std::string>& found
 // No worker compiles it again: the hit is served as if nobody had asked.
 Answer ImageCompile::unverified(const BypassReason& reason) {
   Verified hit = *std::exchange(verified_, std::nullopt);
-  engine_.store().count_reason(reason.reason);
   log("not verified: " + std::string(bypass_name(reason.reason)) + " " + reason.detail);
   if (!hit.entry) {
     engine_.store().count(Counter::kRemoteHit);
+    engine_.store().count_reason(reason.reason);
     const std::string how = "hit by worker " + hit.made.worker + ", not stored";
     return deliver(std::move(hit.made), how, false);  // a later round may have added inputs
   }
   if (hit.entry->manifest->matches(engine_.files())) {
-    if (std::optional<Answer> answer = serve(*hit.entry)) return std::move(*answer);
+    if (std::optional<Answer> answer = serve(*hit.entry)) {
+      engine_.store().count_reason(reason.reason);
+      return std::move(*answer);
+    }
   }
   return locally(reason);
 }

@@ -151,6 +151,10 @@ const std::pair<const std::string, OutputKind>* Observer::as_output(const std::s
 
 Program* Observer::program_of(const Event& event) {
   if (event.op == Op::kExec && event.state == State::kFile) {
+    // A process not met before may be a thread of one that was, whose program ends now.
+    if (programs_.count(event.pid) == 0) {
+      for (auto& [pid, program] : programs_) program.assembler = false;
+    }
     Program program{.path = join_path(place_.cwd, event.path), .number = ++started_};
     program.assembler = is_assembler_name(basename_of(program.path)) && is_elf_file(program.path);
     programs_[event.pid] = std::move(program);

@@ -41,11 +41,13 @@ int tool_explain(const Words& arguments) {
   printf("output   %s\n", object.c_str());
   if (!record) {
     puts("outcome  hit (stored by a compile of another checkout or output)");
+    printf("key      %s\n", hit->key.hex().c_str());
     return 0;
   }
   if (hit_ns > record->when_ns) puts("now      hit");
   printf("outcome  %s\n", record->outcome.c_str());
-  if (!record->key.empty()) printf("key      %s\n", record->key.c_str());
+  const std::string key = hit_ns > record->when_ns ? hit->key.hex() : record->key;  // of what lies there now
+  if (!key.empty()) printf("key      %s\n", key.c_str());
   if (!record->why.empty()) {
     puts("why it was compiled:");
     std::string_view why = record->why;

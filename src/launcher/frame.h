@@ -57,8 +57,8 @@ inline constexpr size_t kLentDescriptors = 3;
 
 // Event: u8 op, u8 state, u16 path length, u32 pid, u64 dev, ino, size, i64 mtime_ns, ctime_ns, bytes of path. `state`
 // is what the tracer itself saw at that path just before it let the system call go on. Paths are absolute, or relative
-// to the request's cwd. A path comes once for each op, of the first process that looked; kExec and kRead once for each
-// process.
+// to the request's cwd. A path comes once for each op, of the first process that looked; kExec each time, and kRead
+// again from another process or after a kExec.
 enum class Op : uint8_t {
   kRead = 1,   // open for reading
   kStat = 2,   // stat, access

@@ -300,9 +300,10 @@ void Tracer::record(Op op, pid_t pid, int dirfd, const char* path) {
     if (full.bad) flags_ |= frame::kForeign;
     return;
   }
-  // Every process tells what it runs and reads: what only an assembler read is taken for data (client/observation.cc).
-  const uint64_t who = op == Op::kExec || op == Op::kRead ? static_cast<uint64_t>(pid) << 8 : 0;
-  if (seen(fnv1a(full.text, full.size, (who | static_cast<uint64_t>(op)) * 0x9e3779b97f4a7c15ull))) return;
+  // Every program tells what it is and reads: what only an assembler read is taken for data (client/observation.cc).
+  exec_count_ += op == Op::kExec;
+  const uint64_t who = op == Op::kExec || op == Op::kRead ? exec_count_ << 32 | static_cast<uint32_t>(pid) : 0;
+  if (seen(fnv1a(full.text, full.size, (who << 8 | static_cast<uint64_t>(op)) * 0x9e3779b97f4a7c15ull))) return;
   struct stat info;
   memset(&info, 0, sizeof info);
   const bool follow = op != Op::kLstat && op != Op::kReadlink && op != Op::kRemove;

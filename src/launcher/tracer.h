@@ -62,6 +62,7 @@ class Tracer {
   bool saw_exec_ = false;  // the compiler's own execve: without it nothing was traced at all
   bool directory_changed_ = false;
   size_t seen_count_ = 0;
+  uint64_t exec_count_ = 0;
   size_t used_ = 0;
   static constexpr size_t kSeenSlots = 16384;
   static constexpr size_t kBufferBytes = 64 * 1024;

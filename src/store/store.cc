@@ -124,7 +124,12 @@ Status DiskStore::flush() {
   std::vector<std::pair<DirectKey, uint64_t>> uses;
   uses.reserve(touched.size());
   for (const auto& [sequence, key] : touched) uses.emplace_back(key, sequence);
-  return index_->touch(uses);
+  Status written = index_->touch(uses);
+  if (!written.ok()) {
+    std::lock_guard lock(touched_mutex_);
+    if (touched_.size() + touched.size() <= kTouched) touched_.merge(touched);  // the next flush may do better
+  }
+  return written;
 }
 
 // --- blobs ---

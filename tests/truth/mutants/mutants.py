@@ -239,4 +239,4 @@ mutant("tracer", "foreign-calls-allowed", (TRACER, "    case Action::kForeign:\n
 mutant("tracer", "network-allowed", (TRACER, "      flags_ |= frame::kNetwork;\n", ""), "toolchain: -B directory: as asks a server")
 mutant("tracer", "left-behind-processes-allowed", ("src/launcher/run.cc", "if (leave_to_guardian(child.listener)) flags |= frame::kForeign;", "leave_to_guardian(child.listener);"),
        "toolchain: -B directory: as leaves a process behind", caught=EXPECTED)
-mutant("tracer", "one-event-per-path", (TRACER, "(who | static_cast<uint64_t>(op)) *", "(who | static_cast<uint64_t>(op == Op::kStat || op == Op::kRead || op == Op::kLstat ? Op::kStat : op)) *"), "toolchain: -B directory: as tests for a link")
+mutant("tracer", "one-event-per-path", (TRACER, "(who << 8 | static_cast<uint64_t>(op)) *", "(op == Op::kStat || op == Op::kRead || op == Op::kLstat ? 2 : who << 8 | static_cast<uint64_t>(op)) *"), "toolchain: -B directory: as tests for a link")
